@@ -1,0 +1,111 @@
+/*
+ * The configuration: built-in defaults, then the INI file, then NB_ variables, then flags.
+ * A strict pass over the file comes before iniparser, which would keep the last of repeated
+ * keys, cut values at ; and #, and lower names without a word.  A loaded configuration is never
+ * changed; a reload loads a second one.  [main] except where said.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <netbird-signal/plugin.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct options;
+
+#define CONFIG_FILE "/etc/netbird/signal.ini" /* without --config; need not exist */
+#define CONFIG_NAME_MAX 32                    /* of a listener or plugin, with NUL */
+#define CONFIG_ADDRESSES_MAX 32               /* of one listener */
+
+struct config_address {
+	struct sockaddr_storage sa;
+	socklen_t len;
+	bool any; /* "*:PORT": [::] with IPv4 as well; 0.0.0.0 on machines without IPv6 */
+	char text[NBS_ADDR_MAX]; /* as it was written */
+};
+
+struct config_listener {
+	char name[CONFIG_NAME_MAX];
+	const char *where; /* what set the addresses: "FILE:LINE", "--port", "built-in" */
+	struct config_address *addresses;
+	size_t n_addresses;
+	const char *http2; /* which plugin takes HTTP/2; "" the first that offers it */
+	bool admin;        /* class = admin */
+};
+
+/* One key of a [plugin NAME] section. */
+struct config_entry {
+	const char *key, *value;
+	const char *where; /* "FILE:LINE" or the flag that set it */
+	bool asked;        /* the plugin knows it */
+};
+
+struct config_plugin {
+	char name[CONFIG_NAME_MAX];
+	const char *path; /* of the .so */
+	bool enabled;
+	struct config_entry *entries; /* all but file and enabled */
+	size_t n_entries;
+};
+
+struct config {
+	const char *file; /* NULL: the built-in defaults alone */
+
+	/* [daemon] */
+	enum nbs_level log_level;
+	const char *log_file, *user, *plugin_dir;
+	int64_t io_threads; /* 0: as many as processors */
+	int64_t shutdown_grace;
+
+	/* [limits]; 0 where a limit may be off */
+	int64_t max_connections, max_connections_per_address, handshake_timeout, max_message_size;
+	bool max_connections_set; /* by the file; otherwise the default, which may be lowered
+	                             silently */
+
+	/* [peers] */
+	int64_t mailbox_messages, mailbox_bytes, mailbox_total_bytes, send_timeout, grace_period,
+	    admission_timeout, replace_burst, replace_interval;
+
+	struct config_listener *listeners;
+	size_t n_listeners;
+	struct config_plugin *plugins;
+	size_t n_plugins;
+
+	struct config_store *store; /* owns every string above */
+};
+
+/*
+ * Loads and checks.  Without opt->config: CONFIG_FILE if it exists, otherwise the built-in
+ * defaults.  -EINVAL, -ENOENT, -EACCES, ... after one line per fault (of the first 20), each
+ * naming file, line or key, and what was expected.  *out is set on success only.  Values of
+ * `opt` must live as long as the configuration.
+ */
+int config_load(struct config **out, const struct options *opt);
+void config_free(struct config *cfg);
+
+/* The listener or plugin of that name, or NULL. */
+struct config_plugin *config_plugin(struct config *cfg, const char *name);
+
+/* The value of a plugin's key, marked as asked for; *val stays when it is missing.  -EINVAL after
+ * a line that names file, key and what was expected. */
+int config_plugin_str(struct config_plugin *p, const char *key, const char **val);
+int config_plugin_int(struct config_plugin *p, const char *key, int64_t min, int64_t max,
+                      int64_t *val);
+int config_plugin_bool(struct config_plugin *p, const char *key, int *val);
+int config_plugin_duration(struct config_plugin *p, const char *key, int64_t min, int64_t max,
+                           int64_t *ms);
+int config_plugin_size(struct config_plugin *p, const char *key, int64_t min, int64_t max,
+                       int64_t *bytes);
+/* After init(): -EINVAL and one line for each key that the plugin did not ask for. */
+int config_plugin_unasked(const struct config_plugin *p);
+
+/* Warns of each key whose change from `old` to `new` takes effect only after a restart.  Plugin
+ * sections are left to the plugins.  Returns how many there are. */
+unsigned config_warn_restart(const struct config *old, const struct config *new);
+/* Whether a plugin's section says something else now. */
+bool config_plugin_changed(const struct config_plugin *old, const struct config_plugin *new);
+
+#endif

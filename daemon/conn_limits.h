@@ -1,0 +1,36 @@
+/*
+ * How many connections there may be: in all, and from one address (an IPv6 client is its /64,
+ * since it has all of it).  Everything is [any].
+ */
+#ifndef CONN_LIMITS_H
+#define CONN_LIMITS_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+struct conn_limits;
+
+/* Connections beyond the limit that only listeners of class admin may use, so that health checks
+ * and metrics answer when the rest is full. */
+#define CONN_LIMITS_ADMIN_RESERVE 16
+
+/* `room` runs, on whatever thread, when a connection has ended after conn_limits_starve(). */
+int conn_limits_open(struct conn_limits **out, void (*room)(void *arg), void *arg);
+void conn_limits_close(struct conn_limits *l);
+/* per_address 0: no limit. */
+void conn_limits_configure(struct conn_limits *l, unsigned max, unsigned per_address);
+
+/* One more connection, before it is accepted?  false: not now. */
+bool conn_limits_enter(struct conn_limits *l, bool admin);
+void conn_limits_leave(struct conn_limits *l);
+/* From now on the next conn_limits_leave() calls room(), once. */
+void conn_limits_starve(struct conn_limits *l);
+
+/* One more from this address?  -EUSERS: too many; -ENOMEM.  Counted also while there is no limit,
+ * so that one can be set at any time. */
+int conn_limits_address_enter(struct conn_limits *l, const struct sockaddr *sa);
+void conn_limits_address_leave(struct conn_limits *l, const struct sockaddr *sa);
+
+unsigned conn_limits_count(const struct conn_limits *l);
+
+#endif

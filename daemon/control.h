@@ -1,0 +1,31 @@
+/*
+ * The main loop: signals, the tick, and work posted to the main thread.  control_open() comes
+ * before any thread is made, since it blocks the signals that the loop reads.
+ */
+#ifndef CONTROL_H
+#define CONTROL_H
+
+#include <stdint.h>
+
+struct control;
+
+/* What happens in the loop; all [main]. */
+struct control_ops {
+	void (*tick)(void *arg, uint64_t now_ms);
+	void (*reload)(void *arg); /* SIGHUP */
+};
+
+int control_open(struct control **out);
+void control_close(struct control *c);
+/* [main] How often tick() comes. */
+void control_set_tick(struct control *c, unsigned ms);
+/* [main] Runs until SIGTERM, SIGINT or control_quit(). */
+void control_run(struct control *c, const struct control_ops *ops, void *arg);
+/* [any] */
+void control_quit(struct control *c);
+/* [any] fn(arg) runs on [main], after earlier posts.  -ENOMEM. */
+int control_post(struct control *c, void (*fn)(void *arg), void *arg);
+/* [main] Runs what has been posted; for the time when the loop runs no more. */
+void control_run_posts(struct control *c);
+
+#endif

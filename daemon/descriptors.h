@@ -1,0 +1,15 @@
+/* File descriptors: how many the configuration needs, and how many the process gets. */
+#ifndef DESCRIPTORS_H
+#define DESCRIPTORS_H
+
+/* What one connection takes: its socket, and the duplicate that watches it once the socket belongs
+ * to a service that adopts sockets.  One of the open() form takes one. */
+#define DESCRIPTORS_PER_CONNECTION 2
+
+/*
+ * [main] Raises RLIMIT_NOFILE as far as max_connections need it and the hard limit allows.
+ * Returns how many connections fit; `total` is the limit of descriptors now.
+ */
+unsigned descriptors_fit(unsigned max_connections, unsigned *total);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * I/O threads: each runs one epoll loop.  A source, a timer and everything that hangs on them
+ * belong to one thread and are only touched there; io_post() is the way in from elsewhere.
+ * In one turn of a loop come the events, then the tasks, then the timers.
+ */
+#ifndef IO_H
+#define IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct io;
+struct io_thread;
+
+#define IO_THREADS_MAX 64
+
+struct io_source {
+	int fd;
+	/* [its thread]; may free the source after io_unwatch(). */
+	void (*event)(struct io_source *source, uint32_t epoll_events);
+};
+
+/* Work for a thread; must not be posted again before it ran. */
+struct io_task {
+	struct io_task *next;
+	void (*run)(struct io_task *task);
+};
+
+struct io_timer {
+	struct io_timer *prev, *next;
+	uint64_t deadline_ms;
+	bool armed;
+	void (*expired)(struct io_timer *timer);
+};
+
+/* [main] Creates the threads' loops; none runs yet. */
+int io_open(struct io **out, unsigned threads);
+/* [main] `leave` runs on each thread as the last thing it does, after its remaining tasks. */
+int io_start(struct io *io, void (*leave)(void *arg, struct io_thread *t), void *arg);
+/* [main] Ends and joins the threads.  Does nothing the second time. */
+void io_stop(struct io *io);
+void io_close(struct io *io);
+
+unsigned io_count(const struct io *io);
+struct io_thread *io_thread_at(struct io *io, unsigned index);
+/* [any] The threads in turn. */
+struct io_thread *io_next_thread(struct io *io);
+unsigned io_thread_index(const struct io_thread *t);
+/* A buffer for one read, shared by all sources of the thread. */
+#define IO_READ_BUFFER 65536
+unsigned char *io_read_buffer(struct io_thread *t);
+
+/* epoll_ctl() in words; negative errno.  [its thread], but watching a source that no thread knows
+ * yet is [any]. */
+int io_watch(struct io_thread *t, struct io_source *s, uint32_t epoll_events);
+int io_rewatch(struct io_thread *t, struct io_source *s, uint32_t epoll_events);
+void io_unwatch(struct io_thread *t, struct io_source *s);
+
+/* [any] until io_stop() has returned. */
+void io_post(struct io_thread *t, struct io_task *task);
+/* [its thread] Runs what was posted, until nothing is left. */
+void io_run_tasks(struct io_thread *t);
+
+/* [its thread] Arming an armed timer moves it. */
+void io_timer_arm(struct io_thread *t, struct io_timer *timer, uint64_t deadline_ms);
+void io_timer_cancel(struct io_thread *t, struct io_timer *timer);
+
+#endif

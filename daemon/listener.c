@@ -1,0 +1,413 @@
+/* Accepting.  See listener.h. */
+#include "listener.h"
+
+#include "config.h"
+#include "conn.h"
+#include "io.h"
+#include "conn_limits.h"
+#include "log.h"
+#include "metrics.h"
+#include "service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define BACKLOG 4096
+/* So that one busy listener leaves time for what else its thread does. */
+#define ACCEPTS_PER_TURN 32
+/* A connection whose data nobody acknowledges for so long is dead, zero windows included
+ * (RFC 5482).  It also ends those that a transport hung up while their window was closed. */
+#define USER_TIMEOUT_MS 60000
+
+struct listening {
+	struct io_source source; /* first; fd -1: not bound */
+	struct listeners *all;
+	struct config_address address;
+	struct conn_origin origin;
+};
+
+struct listeners {
+	struct io *io;
+	struct conn_limits *limits;
+	struct conns *conns;
+	struct nbs_metric *paused_total;
+	pthread_mutex_t lock; /* a leaf: pausing and resuming */
+	bool accepting, public_paused, admin_paused, out_of_descriptors;
+	size_t n;
+	struct listening sockets[];
+};
+
+static size_t count_addresses(const struct config *cfg)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < cfg->n_listeners; i++)
+		n += cfg->listeners[i].n_addresses;
+	return n;
+}
+
+static int add_listener(struct listeners *all, const struct config_listener *l,
+                        struct services *services)
+{
+	struct service *http2 = services_find(services, "h2", l->http2);
+
+	if (http2 == NULL && *l->http2 != '\0') {
+		log_error("listener",
+		          "[listener %s] http2: expected a plugin that serves HTTP/2, got \"%s\"",
+		          l->name, l->http2);
+		return -EINVAL;
+	}
+	if (http2 == NULL)
+		log_warn("listener", "[listener %s]: no plugin serves HTTP/2", l->name);
+	for (size_t i = 0; i < l->n_addresses; i++) {
+		struct listening *s = &all->sockets[all->n++];
+
+		s->source.fd = -1;
+		s->all = all;
+		s->address = l->addresses[i];
+		s->origin = (struct conn_origin){.admin = l->admin, .http2 = http2};
+		snprintf(s->origin.listener, sizeof(s->origin.listener), "%s", l->name);
+	}
+	return 0;
+}
+
+int listeners_open(struct listeners **out, const struct config *cfg, struct services *services,
+                   struct metrics *metrics)
+{
+	struct listeners *all =
+	    calloc(1, sizeof(*all) + count_addresses(cfg) * sizeof(struct listening));
+	const struct nbs_metric_desc paused = {
+	    .size = sizeof(paused),
+	    .kind = NBS_COUNTER,
+	    .name = "listener_pauses_total",
+	    .help = "How often accepting paused because of a limit or a lack of descriptors."};
+	int r;
+
+	if (all == NULL)
+		return -ENOMEM;
+	pthread_mutex_init(&all->lock, NULL);
+	if ((r = metrics_register(metrics, &paused, &all->paused_total)) < 0)
+		goto err;
+	for (size_t i = 0; i < cfg->n_listeners; i++)
+		if ((r = add_listener(all, &cfg->listeners[i], services)) < 0)
+			goto err;
+	*out = all;
+	return 0;
+err:
+	listeners_close(all);
+	return r;
+}
+
+/* Accepted sockets inherit these. */
+static int set_options(int fd, const struct config_address *a)
+{
+	const int on = 1, off = 0, timeout = USER_TIMEOUT_MS;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout)) < 0)
+		return -errno;
+	if (a->sa.ss_family == AF_INET6 &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, a->any ? &off : &on, sizeof(on)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int bind_address(struct listening *s, const struct config_address *a)
+{
+	int fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	if ((r = set_options(fd, a)) < 0)
+		goto err;
+	if (bind(fd, (const struct sockaddr *)&a->sa, a->len) < 0 || listen(fd, BACKLOG) < 0) {
+		r = -errno;
+		goto err;
+	}
+	s->source.fd = fd;
+	return 0;
+err:
+	close(fd);
+	return r;
+}
+
+/* "*" on a machine without IPv6. */
+static int bind_any_v4(struct listening *s)
+{
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&s->address.sa;
+	struct config_address a = {.len = sizeof(struct sockaddr_in), .any = true};
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&a.sa;
+
+	v4->sin_family = AF_INET;
+	v4->sin_port = v6->sin6_port;
+	return bind_address(s, &a);
+}
+
+int listeners_bind(struct listeners *all)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		struct listening *s = &all->sockets[i];
+		int r = bind_address(s, &s->address);
+
+		if (s->address.any && (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL))
+			r = bind_any_v4(s);
+		if (r < 0) {
+			log_error("listener", "[listener %s] cannot listen on %s: %s",
+			          s->origin.listener, s->address.text, strerror(-r));
+			return r;
+		}
+	}
+	return 0;
+}
+
+static bool *paused_flag(struct listeners *all, bool admin)
+{
+	return admin ? &all->admin_paused : &all->public_paused;
+}
+
+/* Lock held. */
+static void unwatch_class(struct listeners *all, bool admin)
+{
+	for (size_t i = 0; i < all->n; i++)
+		for (unsigned t = 0; t < io_count(all->io) && all->sockets[i].origin.admin == admin;
+		     t++)
+			io_unwatch(io_thread_at(all->io, t), &all->sockets[i].source);
+}
+
+/* Lock held.  Each thread waits for each socket, and each connection wakes one of them. */
+static int watch_class(struct listeners *all, bool admin)
+{
+	int r;
+
+	for (size_t i = 0; i < all->n; i++) {
+		for (unsigned t = 0; t < io_count(all->io); t++) {
+			if (all->sockets[i].origin.admin != admin)
+				continue;
+			r = io_watch(io_thread_at(all->io, t), &all->sockets[i].source,
+			             EPOLLIN | EPOLLEXCLUSIVE);
+			if (r < 0 && r != -EEXIST)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static void pause_class(struct listeners *all, bool admin, const char *why)
+{
+	static struct log_limit limit;
+	bool *paused = paused_flag(all, admin), did = false;
+
+	pthread_mutex_lock(&all->lock);
+	if (all->accepting && !*paused) {
+		*paused = did = true;
+		unwatch_class(all, admin);
+	}
+	pthread_mutex_unlock(&all->lock);
+	if (!did)
+		return;
+	metrics_count(all->paused_total);
+	log_limited(&limit, NBS_WARN, "listener", "accepting pauses: %s class=%s connections=%u",
+	            why, admin ? "admin" : "public", conn_limits_count(all->limits));
+}
+
+static void resume_class(struct listeners *all, bool admin)
+{
+	bool *paused = paused_flag(all, admin);
+
+	pthread_mutex_lock(&all->lock);
+	if (all->accepting && *paused && watch_class(all, admin) == 0)
+		*paused = false;
+	pthread_mutex_unlock(&all->lock);
+}
+
+void listeners_resume(void *listeners)
+{
+	struct listeners *all = listeners;
+
+	resume_class(all, false);
+	resume_class(all, true);
+}
+
+void listeners_tick(struct listeners *all)
+{
+	bool retry;
+
+	pthread_mutex_lock(&all->lock);
+	retry = all->out_of_descriptors;
+	all->out_of_descriptors = false;
+	pthread_mutex_unlock(&all->lock);
+	if (retry)
+		listeners_resume(all);
+}
+
+/* Whether there is room for one more; otherwise accepting pauses until there is. */
+static bool enter(struct listening *s)
+{
+	struct listeners *all = s->all;
+
+	if (conn_limits_enter(all->limits, s->origin.admin))
+		return true;
+	pause_class(all, s->origin.admin, "max-connections is reached");
+	conn_limits_starve(all->limits);
+	/* One may have left between the two; nobody would call us for that one. */
+	if (!conn_limits_enter(all->limits, s->origin.admin))
+		return false;
+	resume_class(all, s->origin.admin);
+	return true;
+}
+
+static void accept_failed(struct listening *s, int err)
+{
+	static struct log_limit limit;
+	struct listeners *all = s->all;
+
+	switch (err) {
+	case EAGAIN:
+	case EINTR:
+	case ECONNABORTED: /* the client is gone already; accept(2) lists more of that kind */
+	case EPROTO:
+	case ENETDOWN:
+	case ENOPROTOOPT:
+	case EHOSTDOWN:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case EPERM:
+	case EINVAL: /* listeners_stop() was faster */
+		break;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		/* The connection stays in the backlog and the socket stays ready: wait for the next
+		 * tick instead of spinning. */
+		pause_class(all, s->origin.admin, strerror(err));
+		pthread_mutex_lock(&all->lock);
+		all->out_of_descriptors = true;
+		pthread_mutex_unlock(&all->lock);
+		break;
+	default:
+		log_limited(&limit, NBS_ERROR, "listener", "accept on %s: %s", s->address.text,
+		            strerror(err));
+	}
+}
+
+/*
+ * One connection with two descriptors: the second is for whoever has to notice the connection's
+ * end (handover.c).  Its number is taken first, with a duplicate of our own socket, so that
+ * without it the client stays in the backlog instead of being closed a moment later.
+ */
+static int accept_pair(int listening_fd, union conn_address *remote, int *watch_fd)
+{
+	socklen_t len = sizeof(*remote);
+	int fd, spare, r;
+
+	memset(remote, 0, sizeof(*remote));
+	if ((spare = fcntl(listening_fd, F_DUPFD_CLOEXEC, 0)) < 0)
+		return -errno;
+	if ((fd = accept4(listening_fd, &remote->sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC)) < 0) {
+		r = -errno;
+		close(spare);
+		return r;
+	}
+	if ((*watch_fd = dup3(fd, spare, O_CLOEXEC)) < 0) {
+		r = -errno;
+		close(spare);
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static void accept_some(struct io_source *source, uint32_t events)
+{
+	struct listening *s = (struct listening *)source;
+	struct listeners *all = s->all;
+	union conn_address remote;
+	int fd, watch_fd = -1;
+
+	(void)events;
+	for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
+		if (!enter(s))
+			return;
+		if ((fd = accept_pair(source->fd, &remote, &watch_fd)) < 0) {
+			conn_limits_leave(all->limits);
+			accept_failed(s, -fd);
+			return;
+		}
+		conn_accepted(all->conns, &s->origin, fd, watch_fd, &remote);
+	}
+}
+
+static void log_listening(const struct listening *s)
+{
+	union conn_address local = {0};
+	socklen_t len = sizeof(local);
+	char text[NBS_ADDR_MAX];
+
+	getsockname(s->source.fd, &local.sa, &len);
+	conn_address_text(text, &local.sa);
+	log_info("listener", "listening name=%s address=%s class=%s http2=%s%s", s->origin.listener,
+	         text, s->origin.admin ? "admin" : "public",
+	         s->origin.http2 != NULL ? service_plugin(s->origin.http2) : "none",
+	         s->address.any && local.sa.sa_family == AF_INET6 ? " (IPv4 and IPv6)" : "");
+}
+
+int listeners_start(struct listeners *all, struct io *io, struct conn_limits *limits,
+                    struct conns *conns)
+{
+	int r = 0;
+
+	all->io = io;
+	all->limits = limits;
+	all->conns = conns;
+	for (size_t i = 0; i < all->n; i++)
+		all->sockets[i].source.event = accept_some;
+	pthread_mutex_lock(&all->lock);
+	all->accepting = true;
+	if ((r = watch_class(all, false)) == 0)
+		r = watch_class(all, true);
+	pthread_mutex_unlock(&all->lock);
+	if (r < 0) {
+		log_error("listener", "cannot accept connections: %s", strerror(-r));
+		return r;
+	}
+	for (size_t i = 0; i < all->n; i++)
+		log_listening(&all->sockets[i]);
+	return 0;
+}
+
+void listeners_stop(struct listeners *all)
+{
+	pthread_mutex_lock(&all->lock);
+	if (all->accepting) {
+		unwatch_class(all, false);
+		unwatch_class(all, true);
+	}
+	all->accepting = false;
+	pthread_mutex_unlock(&all->lock);
+	/* Not closed: an I/O thread may be inside accept4(), and a descriptor of the same number
+	 * could appear under it.  Clients must see now that nobody listens. */
+	for (size_t i = 0; i < all->n; i++)
+		if (all->sockets[i].source.fd >= 0)
+			shutdown(all->sockets[i].source.fd, SHUT_RDWR);
+}
+
+void listeners_close(struct listeners *all)
+{
+	if (all == NULL)
+		return;
+	for (size_t i = 0; i < all->n; i++)
+		if (all->sockets[i].source.fd >= 0)
+			close(all->sockets[i].source.fd);
+	pthread_mutex_destroy(&all->lock);
+	free(all);
+}

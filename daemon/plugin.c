@@ -1,0 +1,393 @@
+/*
+ * The set of loaded plugins.  All files are examined before the first init() is called, so that a
+ * wrong one is refused with nothing of it run, and several wrong ones are all named at once.
+ * Nothing is ever unloaded (RTLD_NODELETE): libraries keep threads after their shutdown.
+ */
+#include "plugin.h"
+
+#include "clock.h"
+#include "config.h"
+#include "host.h"
+#include "log.h"
+#include "plugin_file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct plugin {
+	char name[CONFIG_NAME_MAX]; /* of its section */
+	char *path;
+	struct config_plugin *conf; /* its section of the configuration that is in force */
+	uint32_t abi;               /* as the note says */
+	const struct nbs_plugin *entry;
+	struct host *host;
+	void *self;
+	bool started, prepared, stuck;
+};
+
+struct plugins {
+	struct plugin *list;
+	size_t n;
+	struct plugins *next; /* in_use */
+};
+
+/* Sets with a plugin that did not stop and may still use them: no leak, but not to be freed. */
+static struct plugins *in_use;
+
+/* --- the set ------------------------------------------------------------------------------- */
+
+static int add_section(struct plugins *set, struct config_plugin *conf)
+{
+	struct plugin *p = &set->list[set->n];
+
+	if ((p->path = strdup(conf->path)) == NULL)
+		return -ENOMEM;
+	memcpy(p->name, conf->name, sizeof(p->name));
+	p->conf = conf;
+	set->n++;
+	return 0;
+}
+
+/* One plugin for each section, unloaded; the disabled ones too if `all`. */
+static struct plugins *set_new(const struct config *cfg, bool all)
+{
+	struct plugins *set = calloc(1, sizeof(*set));
+
+	if (set == NULL)
+		goto err0;
+	if ((set->list = calloc(cfg->n_plugins + 1, sizeof(*set->list))) == NULL)
+		goto err1;
+	for (size_t i = 0; i < cfg->n_plugins; i++)
+		if ((all || cfg->plugins[i].enabled) && add_section(set, &cfg->plugins[i]) < 0)
+			goto err1;
+	return set;
+
+err1:
+	plugins_free(set);
+err0:
+	log_error("plugin", "out of memory");
+	return NULL;
+}
+
+static bool has_plugin(const struct plugins *set, const char *name)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (strcmp(set->list[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static int open_plugin(const struct plugins *set, struct plugin *p,
+                       char why[static PLUGIN_FILE_WHY])
+{
+	int r;
+
+	if ((r = plugin_file_load(p->path, &p->entry, &p->abi, why)) < 0)
+		return r;
+	for (const struct plugin *other = set->list; other < p; other++)
+		if (other->entry == p->entry) {
+			snprintf(why, PLUGIN_FILE_WHY, "is the same file as that of [plugin %s]",
+			         other->name);
+			p->entry = NULL;
+			return -EEXIST;
+		}
+	return 0;
+}
+
+static int open_all(struct plugins *set)
+{
+	char why[PLUGIN_FILE_WHY];
+	int r, first = 0;
+
+	for (struct plugin *p = set->list; p < set->list + set->n; p++) {
+		if ((r = open_plugin(set, p, why)) == 0) {
+			log_info("plugin", "loaded name=%s plugin=%s version=%s abi=%u file=%s",
+			         p->name, p->entry->name, p->entry->version,
+			         (unsigned)p->entry->abi, p->path);
+			continue;
+		}
+		log_error("plugin", "refused name=%s file=%s reason=\"%s\"", p->name, p->path, why);
+		if (first == 0)
+			first = r;
+	}
+	return first;
+}
+
+/* --- life cycle ---------------------------------------------------------------------------- */
+
+/* A plugin's call has failed; makes sure that it is seen as an error. */
+static int failed(const struct plugin *p, const char *call, int r)
+{
+	if (r > 0)
+		r = -EINVAL;
+	log_error("plugin", "%s failed name=%s error=\"%s\"", call, p->name, strerror(-r));
+	return r;
+}
+
+static int init_plugin(struct plugin *p, const struct host_core *core)
+{
+	int r;
+
+	if ((p->host = host_new(core, p->name, p->conf)) == NULL) {
+		r = failed(p, "init", -ENOMEM);
+		goto err0;
+	}
+	host_allow_register(p->host, true);
+	r = p->entry->init(host_table(p->host), &p->self);
+	host_allow_register(p->host, false);
+	if (r != 0) {
+		r = failed(p, "init", r);
+		goto err1;
+	}
+	if ((r = config_plugin_unasked(p->conf)) < 0)
+		goto err2;
+	return 0;
+
+err2:
+	p->entry->destroy(p->self);
+err1:
+	host_free(p->host);
+	p->host = NULL;
+err0:
+	return r;
+}
+
+int plugins_load(struct plugins **out, struct config *cfg, const struct host_core *core)
+{
+	struct plugins *set;
+	int r;
+
+	if ((set = set_new(cfg, false)) == NULL) {
+		r = -ENOMEM;
+		goto err0;
+	}
+	if ((r = open_all(set)) < 0)
+		goto err1;
+	for (size_t i = 0; i < set->n; i++)
+		if ((r = init_plugin(&set->list[i], core)) < 0)
+			goto err1;
+	*out = set;
+	return 0;
+
+err1:
+	plugins_free(set);
+err0:
+	return r;
+}
+
+int plugins_start(struct plugins *set)
+{
+	for (struct plugin *p = set->list; p < set->list + set->n; p++) {
+		int r = p->entry->start != NULL ? p->entry->start(p->self) : 0;
+
+		if (r != 0) {
+			r = failed(p, "start", r);
+			plugins_stop(set, 0); /* no connection was accepted so far */
+			return r;
+		}
+		p->started = true;
+		log_debug("plugin", "started name=%s", p->name);
+	}
+	return 0;
+}
+
+void plugins_drain(struct plugins *set)
+{
+	for (struct plugin *p = set->list; p < set->list + set->n; p++)
+		if (p->started && p->entry->drain != NULL)
+			p->entry->drain(p->self);
+}
+
+static void stop_plugin(struct plugin *p, uint64_t deadline)
+{
+	const uint64_t begin = clock_ms();
+	const uint64_t grace = begin < deadline ? deadline - begin : 0;
+	const int r = p->entry->stop != NULL ? p->entry->stop(p->self, (unsigned)grace) : 0;
+	const uint64_t took = clock_ms() - begin;
+	const unsigned leases = host_leases(p->host);
+
+	p->started = false;
+	if (r != 0)
+		failed(p, "stop", r);
+	if (leases > 0)
+		log_error("plugin", "stop left leases behind name=%s leases=%u", p->name, leases);
+	if (took > grace + 1000)
+		log_warn("plugin", "stop was late name=%s took=%" PRIu64 "ms grace=%" PRIu64 "ms",
+		         p->name, took, grace);
+	p->stuck = r != 0 || leases > 0;
+	log_debug("plugin", "stopped name=%s", p->name);
+}
+
+void plugins_stop(struct plugins *set, unsigned grace_ms)
+{
+	const uint64_t deadline = clock_ms() + grace_ms;
+
+	for (size_t i = set->n; i-- > 0;)
+		if (set->list[i].started)
+			stop_plugin(&set->list[i], deadline);
+}
+
+void plugins_free(struct plugins *set)
+{
+	bool stuck = false;
+
+	if (set == NULL)
+		return;
+	for (size_t i = set->n; i-- > 0;) {
+		struct plugin *p = &set->list[i];
+
+		stuck |= p->stuck;
+		if (p->host != NULL && !p->stuck) {
+			p->entry->destroy(p->self);
+			host_free(p->host);
+		}
+		free(p->path);
+	}
+	if (stuck) {
+		set->next = in_use;
+		in_use = set;
+		return;
+	}
+	free(set->list);
+	free(set);
+}
+
+/* --- reload -------------------------------------------------------------------------------- */
+
+static const struct config_entry *find_entry(const struct config_plugin *conf, const char *key)
+{
+	for (size_t i = 0; i < conf->n_entries; i++)
+		if (strcmp(conf->entries[i].key, key) == 0)
+			return &conf->entries[i];
+	return NULL;
+}
+
+static void warn_key(const struct plugin *p, const struct config_entry *e)
+{
+	log_warn("plugin", "%s: [plugin %s] %s: has changed, which needs a restart", e->where,
+	         p->name, e->key);
+}
+
+static void warn_section(const char *name, const char *what)
+{
+	log_warn("plugin", "[plugin %s] %s, which needs a restart", name, what);
+}
+
+/* Names what differs and was not read by reload_prepare(). */
+static void warn_changes(const struct plugin *p, const struct config_plugin *new)
+{
+	const struct config_plugin *old = p->conf;
+
+	if (strcmp(p->path, new->path) != 0)
+		warn_section(p->name, "has another file");
+	if (old == NULL || !config_plugin_changed(old, new))
+		return;
+	for (size_t i = 0; i < new->n_entries; i++) {
+		const struct config_entry *e = &new->entries[i], *was = find_entry(old, e->key);
+
+		if (!e->asked && (was == NULL || strcmp(was->value, e->value) != 0))
+			warn_key(p, e);
+	}
+	/* A key that is gone leaves no mark of who asked for it; but one who reads nothing in a
+	 * reload did not. */
+	for (size_t i = 0; p->entry->reload_prepare == NULL && i < old->n_entries; i++)
+		if (find_entry(new, old->entries[i].key) == NULL)
+			warn_key(p, &old->entries[i]);
+}
+
+/* The section of a plugin that goes on running; NULL if it is no longer wanted. */
+static struct config_plugin *wanted(struct config *cfg, const struct plugin *p)
+{
+	struct config_plugin *conf = config_plugin(cfg, p->name);
+
+	return conf != NULL && conf->enabled ? conf : NULL;
+}
+
+int plugins_reload_prepare(struct plugins *set, struct config *old, struct config *cfg)
+{
+	for (struct plugin *p = set->list; p < set->list + set->n; p++) {
+		struct config_plugin *conf = wanted(cfg, p);
+		int r;
+
+		if (conf == NULL)
+			continue; /* as it is until the restart */
+		host_set_conf(p->host, conf);
+		r = p->entry->reload_prepare != NULL ? p->entry->reload_prepare(p->self) : 0;
+		if (r != 0) {
+			r = failed(p, "reload_prepare", r);
+			host_set_conf(p->host, p->conf);
+			plugins_reload_finish(set, old, 0);
+			return r;
+		}
+		p->prepared = true;
+	}
+	return 0;
+}
+
+static void finish_plugin(struct plugin *p, struct config *cfg, int commit)
+{
+	if (commit) {
+		struct config_plugin *conf = wanted(cfg, p);
+
+		if (conf != NULL)
+			warn_changes(p, conf);
+		else
+			warn_section(p->name, "is gone");
+		p->conf = conf;
+	}
+	host_set_conf(p->host, p->conf);
+	if (p->prepared && p->entry->reload_finish != NULL)
+		p->entry->reload_finish(p->self, commit);
+	p->prepared = false;
+}
+
+void plugins_reload_finish(struct plugins *set, struct config *cfg, int commit)
+{
+	for (struct plugin *p = set->list; p < set->list + set->n; p++)
+		finish_plugin(p, cfg, commit);
+	for (size_t i = 0; commit && i < cfg->n_plugins; i++)
+		if (cfg->plugins[i].enabled && !has_plugin(set, cfg->plugins[i].name))
+			warn_section(cfg->plugins[i].name, "is new");
+}
+
+/* --- the subcommand ------------------------------------------------------------------------ */
+
+static int list_plugin(struct plugins *set, struct plugin *p, FILE *out)
+{
+	static const char row[] = "%-15s %-15s %-9s %3s  %-8s %s%s%s\n";
+	char why[PLUGIN_FILE_WHY], abi[12] = "-";
+	int r;
+
+	if (!p->conf->enabled) {
+		fprintf(out, row, p->name, "-", "-", abi, "disabled", p->path, "", "");
+		return 0;
+	}
+	r = open_plugin(set, p, why);
+	if (p->abi != 0)
+		snprintf(abi, sizeof(abi), "%u", (unsigned)p->abi);
+	if (r == 0)
+		fprintf(out, row, p->name, p->entry->name, p->entry->version, abi, "ok", p->path,
+		        "", "");
+	else
+		fprintf(out, row, p->name, "-", "-", abi, "refused", p->path, ": ", why);
+	return r;
+}
+
+int plugins_list(const struct config *cfg, FILE *out)
+{
+	struct plugins *set = set_new(cfg, true);
+	int r = 0;
+
+	if (set == NULL)
+		return -ENOMEM;
+	fprintf(out, "%-15s %-15s %-9s %3s  %-8s %s\n", "NAME", "PLUGIN", "VERSION", "ABI", "STATE",
+	        "FILE");
+	for (size_t i = 0; i < set->n; i++)
+		if (list_plugin(set, &set->list[i], out) < 0)
+			r = -EINVAL;
+	plugins_free(set);
+	return r;
+}

@@ -1,0 +1,365 @@
+/*
+ * netbird-signal/plugin.h - everything a plugin of the signal server may use.
+ *
+ * Compatibility  NBS_ABI names the contract.  Under one number a struct only grows at its end,
+ *                and each side checks the other's `size` before it touches a field that
+ *                version 1.0 did not have (NBS_HAS).  docs/ABI.md lists every change.
+ * Threads        [main] runs on the daemon's main thread, one call at a time.
+ *                [conn] runs on the one thread that a connection belongs to.
+ *                [any]  may run on any thread, with no lock of the daemon's held.
+ *                No host function waits for a peer or a socket.  A callback marked [any] or
+ *                [conn] must not block: other peers wait behind it.
+ * Ownership      A pointer is lent until the call returns, unless marked KEPT (lent until the
+ *                named call) or GIVEN (the callee owns it from then on).
+ * Errors         An int is 0 or a negative errno.  Whoever first knows the cause logs it.
+ * Units          Times are milliseconds, sizes are bytes, unless a name says otherwise.
+ * Text           Peer ids are opaque UTF-8 with a length, not ended by NUL.
+ *
+ * A plugin is one shared object.  It defines nbs_plugin_entry (at the end of this file), puts
+ * NBS_PLUGIN_NOTE in the same source, is built with -fPIC -shared -fvisibility=hidden and may
+ * be linked with -Wl,-z,defs, because every function of the daemon comes in struct nbs_host.
+ */
+#ifndef NETBIRD_SIGNAL_PLUGIN_H
+#define NETBIRD_SIGNAL_PLUGIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define NBS_MAGIC 0x4e425347u /* "NBSG" */
+#define NBS_ABI 1u
+#define NBS_HAS(type, p, field) ((p)->size >= offsetof(type, field) + sizeof((p)->field))
+#define NBS_EXPORT __attribute__((visibility("default")))
+#define NBS_PRINTF(f, a) __attribute__((format(printf, f, a)))
+
+/* The longest peer id that can be registered, in bytes. */
+#define NBS_ID_MAX 256
+
+/* Room for a textual address with port and NUL: "[v6%scope]:65535". */
+#define NBS_ADDR_MAX 80
+
+enum nbs_level { NBS_ERROR, NBS_WARN, NBS_INFO, NBS_DEBUG };
+enum nbs_kind { NBS_COUNTER, NBS_GAUGE, NBS_HISTOGRAM };
+
+/* Why the daemon asks a transport to end one peer's connection. */
+enum nbs_reason {
+	NBS_REPLACED, /* the same id registered again; the newest wins */
+	NBS_STALLED,  /* took nothing from a non-empty mailbox for [peers] send-timeout */
+	NBS_STOPPING  /* the daemon shuts down; what the mailbox holds may still be taken */
+};
+
+/* Why a transport turned a peer away before it could be registered. */
+enum nbs_refusal {
+	NBS_REFUSED_MISSING_ID,   /* no id, or an empty one */
+	NBS_REFUSED_MISSING_META, /* no metadata at all to look for an id in */
+	NBS_REFUSED_FAILED_HEADER /* the registration header could not be sent */
+};
+
+struct nbs_host;      /* the daemon, as one plugin sees it */
+struct nbs_peer;      /* a lease: one connection's place in the registry */
+struct nbs_conn;      /* one connection as a plaintext byte stream */
+struct nbs_metric;    /* one time series */
+struct nbs_admission; /* one registration that waits for a verdict */
+
+/*
+ * One message.  Read-only and counted by reference: msg_ref() and msg_unref() [any].
+ * `from` and `to` point into `wire` and are not ended by NUL; either may be empty.
+ */
+struct nbs_msg {
+	const char *from; /* EncryptedMessage.key */
+	size_t from_len;
+	const char *to; /* EncryptedMessage.remoteKey */
+	size_t to_len;
+	const void *wire; /* the serialized EncryptedMessage exactly as it arrived */
+	size_t len;
+};
+
+/* What the configuration allows; read with limits(). */
+struct nbs_limits {
+	size_t size;         /* set by the caller before the call */
+	size_t max_message;  /* largest EncryptedMessage, bytes */
+	size_t max_id;       /* longest peer id, bytes */
+	unsigned io_threads; /* how many threads share the network's work */
+	size_t max_connections; /* connections that may be open at once */
+};
+
+/* One time series.  Series of one name must agree in kind, help and bounds. */
+struct nbs_metric_desc {
+	size_t size;
+	enum nbs_kind kind;
+	const char *name;     /* "messages_forwarded_total" */
+	const char *help;     /* one sentence */
+	const char *labels;   /* as Prometheus writes them, without braces: a="x",b="y"; or NULL */
+	const double *bounds; /* histogram: upper bounds, ascending, without +Inf */
+	size_t n_bounds;      /* histogram: 1 to 32; otherwise 0 */
+};
+
+/*
+ * What the daemon asks of one registered connection: [any], never two at once for one peer,
+ * in this order: registered, then any number of wake, at most one hangup at any time.
+ * `cookie` is the transport's own pointer.
+ */
+struct nbs_peer_ops {
+	size_t size;
+	/*
+	 * The registration is decided.  0: registered.  -EACCES: a plugin refused it.  -EAGAIN:
+	 * not now, this id is replaced too often.  -ETIMEDOUT: no plugin decided in time.
+	 * -ESHUTDOWN: the daemon stops.  After a refusal nothing more comes; peer_deregister()
+	 * is still owed.  `why` is a short English reason, "" on 0.
+	 */
+	void (*registered)(void *cookie, int verdict, const char *why);
+	/*
+	 * The mailbox became non-empty: take messages with peer_take(), on whatever thread can
+	 * write, when it can write.  Not taking is back-pressure.  Comes again only after
+	 * peer_take() has returned NULL.
+	 */
+	void (*wake)(void *cookie);
+	/* End the connection; comes at most once.  peer_deregister() is still owed. */
+	void (*hangup)(void *cookie, enum nbs_reason why);
+};
+
+/* Who a connection is.  Read with conn_about(); strings are copied into it. */
+struct nbs_conn_about {
+	size_t size;               /* set by the caller before the call */
+	char remote[NBS_ADDR_MAX]; /* the client, "192.0.2.1:40000" or "[2001:db8::1]:40000" */
+	char local[NBS_ADDR_MAX];  /* the address that it came to */
+	char listener[32];         /* [listener NAME] */
+	int admin;                 /* 1: the listener's class is admin, 0: public */
+	uint64_t id;               /* of this connection, never used twice in a process */
+};
+
+/*
+ * The consumer of a connection, for a service of the open() form.  All [conn]; none is called
+ * from inside conn_write() or any other host function.
+ */
+struct nbs_conn_ops {
+	size_t size;
+	/* Bytes arrived.  All of them are consumed; conn_pause() stops more from coming. */
+	void (*readable)(void *cookie, const void *bytes, size_t len);
+	/* The other side sends no more; it may still read. */
+	void (*eof)(void *cookie);
+	/* conn_write() took less than all before; there is room again. */
+	void (*writable)(void *cookie);
+	/* Somebody called conn_wake(); several calls may come as one. */
+	void (*woken)(void *cookie);
+	/* The end, exactly once, and the last call.  0: conn_close(); otherwise what broke:
+	 * -ECONNRESET, -ETIMEDOUT, ...  `conn` must not be used again after the return. */
+	void (*closed)(void *cookie, int err);
+};
+
+/*
+ * A taker of connections that speak one protocol.  It has one of two forms: adopt() for
+ * libraries that want a connected socket, open() for those that work on bytes.  Exactly one
+ * of the two is set.  Connections come from the daemon's listeners, recognised by their first
+ * bytes, none of which has been consumed.
+ */
+struct nbs_service {
+	size_t size;
+	const char *protocol; /* "h2": HTTP/2 from its client preface on (RFC 9113, 3.4) */
+	/*
+	 * [any] `fd` is a connected, non-blocking, close-on-exec stream socket, GIVEN on 0.
+	 * `conn` stands for the connection's record; it is lent and only good for conn_about().
+	 * The connection counts as open until the socket has been shut down and closed: whoever
+	 * takes the socket calls shutdown(fd, SHUT_RDWR) before close(fd).
+	 */
+	int (*adopt)(void *arg, int fd, struct nbs_conn *conn);
+	/*
+	 * [conn] Sets *ops and *cookie, both KEPT until closed() has returned, and may already
+	 * write.  `thread` is what thread_begin() made for this thread, NULL without one.  A
+	 * negative errno refuses: the connection is closed and no callback comes.
+	 */
+	int (*open)(void *arg, struct nbs_conn *conn, void *thread, const struct nbs_conn_ops **ops,
+	            void **cookie);
+	/* Optional, open() form: state for each thread that connections belong to.  [conn],
+	 * before the first open() there; thread_end() after the last closed(). */
+	int (*thread_begin)(void *arg, void **thread);
+	void (*thread_end)(void *arg, void *thread);
+};
+
+/*
+ * EXPERIMENTAL (no shipped plugin uses it yet): who may register.  [any], must not block.
+ * 0 admits, -EACCES refuses with *why (static text), -EINPROGRESS: admission_decide() will be
+ * called exactly once for `ask`, from any thread, at any later time, even if the peer has gone.
+ * Without a decision within [peers] admission-timeout the peer is refused.
+ */
+struct nbs_admission_ops {
+	size_t size;
+	int (*admit)(void *self, struct nbs_admission *ask, const char *id, size_t id_len,
+	             const char **why);
+};
+
+/* EXPERIMENTAL (no shipped plugin uses it yet): a way to peers of other servers.  [any]. */
+struct nbs_router_ops {
+	size_t size;
+	/* The receiver is not here.  0: taken (hold it with msg_ref()); -ENOENT: not mine. */
+	int (*route)(void *self, struct nbs_msg *msg);
+};
+
+enum {
+	NBS_LOCAL_ONLY = 1u << 0, /* forward(): do not hand the message to a router */
+};
+
+enum {
+	NBS_CLOSE_FLUSH = 0, /* conn_close(): send what is queued first, for at most 5 s */
+	NBS_CLOSE_ABORT = 1  /* conn_close(): drop what is queued and reset */
+};
+
+/* The daemon as one plugin sees it.  Valid from init() until destroy() returns. */
+struct nbs_host {
+	size_t size;
+	uint32_t abi;
+
+	/* [any] One line, without a newline; the plugin's name is added.  Keeps errno. */
+	void (*log)(struct nbs_host *, enum nbs_level, const char *fmt, ...) NBS_PRINTF(3, 4);
+	/* [any] 1 if a line of this level would be written. */
+	int (*log_enabled)(struct nbs_host *, enum nbs_level);
+	/* [any] Asks the daemon to stop; returns at once. */
+	void (*shutdown)(struct nbs_host *);
+	/* [any] Runs fn(arg) on [main] soon; never from inside this call.  -ENOMEM. */
+	int (*post)(struct nbs_host *, void (*fn)(void *arg), void *arg);
+	/* [any] */
+	void (*limits)(struct nbs_host *, struct nbs_limits *);
+
+	/*
+	 * [main], in init() and reload_prepare().  This plugin's section of the configuration.
+	 * *val holds the default on entry and stays when the key is missing.  A bad value is
+	 * logged with file and key, and is -EINVAL.  Asking for a key makes it a known one: the
+	 * keys that nobody asked for in init() are errors.  Strings KEPT until destroy().
+	 */
+	int (*conf_str)(struct nbs_host *, const char *key, const char **val);
+	int (*conf_int)(struct nbs_host *, const char *key, int64_t min, int64_t max, int64_t *val);
+	int (*conf_bool)(struct nbs_host *, const char *key, int *val); /* yes no true false on off 1 0 */
+	int (*conf_duration)(struct nbs_host *, const char *key, int64_t min_ms, int64_t max_ms,
+	                     int64_t *ms); /* "10s", "500ms", "5m", "2h"; a bare number is seconds */
+	int (*conf_size)(struct nbs_host *, const char *key, int64_t min, int64_t max,
+	                 int64_t *bytes); /* "64K", "4M", "1G"; a bare number is bytes */
+
+	/*
+	 * [main], in init() only; desc is copied.  The same name and labels twice is -EEXIST.
+	 * metric_record: [any], lock-free.  A counter adds `value` (>= 0), a gauge adds it (of
+	 * either sign), a histogram observes it.
+	 */
+	int (*metric_register)(struct nbs_host *, const struct nbs_metric_desc *, struct nbs_metric **);
+	void (*metric_record)(struct nbs_metric *, double value);
+	/*
+	 * [any] Visits every series, those of one name together.  `values` is lent: counter and
+	 * gauge: n = 1.  Histogram: n = n_bounds + 3: the count of each bucket (not cumulative),
+	 * of +Inf, the count of all, and the sum.
+	 */
+	void (*metric_each)(struct nbs_host *,
+	                    void (*visit)(void *arg, const struct nbs_metric_desc *, const double *values,
+	                                  size_t n),
+	                    void *arg);
+
+	/*
+	 * Peers.  [any], from the return of start() until stop().  ops and cookie KEPT until
+	 * peer_deregister() returns.  *lease is set before any callback comes, and callbacks may
+	 * come before peer_register() returns.  -EINVAL: empty id.  -ENAMETOOLONG: longer than
+	 * NBS_ID_MAX.  -ESHUTDOWN: the daemon stops.  -ENOMEM.  On an error nothing is owed.
+	 */
+	int (*peer_register)(struct nbs_host *, const char *id, size_t id_len,
+	                     const struct nbs_peer_ops *ops, void *cookie, struct nbs_peer **lease);
+	/* The next message, GIVEN (msg_unref() it), or NULL when there is none.  One thread at
+	 * a time for one lease. */
+	struct nbs_msg *(*peer_take)(struct nbs_peer *lease);
+	/*
+	 * Gives the lease back.  The id is freed only if this lease still holds it.  A barrier:
+	 * after the return no callback for the cookie runs or ever will.  From inside a callback
+	 * only its own lease may be deregistered; there it returns at once, and the cookie must
+	 * stay valid until the callback has returned.
+	 */
+	void (*peer_deregister)(struct nbs_peer *lease);
+	/* A transport turned somebody away before peer_register(); counts it. */
+	void (*peer_refused)(struct nbs_host *, enum nbs_refusal);
+
+	/*
+	 * [any] Takes one serialized EncryptedMessage, in pieces, and copies it.  Messages of one
+	 * caller to one peer stay in order.  0: queued here or taken by a router, perhaps at the
+	 * cost of older ones.  -ENOENT: no such peer, counted (for a client that is no error).
+	 * -ENOBUFS: dropped, all mailboxes are full, counted (neither is this).  -EMSGSIZE: larger
+	 * than max_message.  -EBADMSG: no EncryptedMessage.  -ENOMEM.
+	 */
+	int (*forward)(struct nbs_host *, const struct iovec *wire, size_t n, unsigned flags);
+	struct nbs_msg *(*msg_ref)(struct nbs_msg *);
+	void (*msg_unref)(struct nbs_msg *);
+
+	/* Connections, [main], in init() only.  The struct and arg KEPT until destroy().
+	 * -EEXIST: this plugin already serves the protocol.  -EINVAL: not exactly one form. */
+	int (*service_register)(struct nbs_host *, const struct nbs_service *, void *arg);
+	/* [any] in adopt(), [conn] otherwise. */
+	void (*conn_about)(struct nbs_conn *, struct nbs_conn_about *);
+	/* [conn] How much was taken; less than len (also 0) means that the bounded queue is full,
+	 * and writable() will come.  After an error everything is taken and forgotten. */
+	size_t (*conn_write)(struct nbs_conn *, const void *bytes, size_t len);
+	/* [conn] Stop and resume readable(); TCP's window then holds the sender. */
+	void (*conn_pause)(struct nbs_conn *);
+	void (*conn_resume)(struct nbs_conn *);
+	/* [conn] NBS_CLOSE_FLUSH or NBS_CLOSE_ABORT.  closed() comes later, never from inside. */
+	void (*conn_close)(struct nbs_conn *, int how);
+	/* [any], until closed() is called: woken() will come on the connection's thread. */
+	void (*conn_wake)(struct nbs_conn *);
+
+	/* EXPERIMENTAL, [main], in init() only; ops and self KEPT until destroy(). */
+	int (*admission_register)(struct nbs_host *, const struct nbs_admission_ops *, void *self);
+	/* [any] verdict 0 or -EACCES; why: static text, NULL on 0. */
+	void (*admission_decide)(struct nbs_admission *ask, int verdict, const char *why);
+	int (*router_register)(struct nbs_host *, const struct nbs_router_ops *, void *self);
+};
+
+/*
+ * Every plugin exports one, as nbs_plugin_entry.  All calls [main], in this order.  Each pointer
+ * but name, version, init and destroy may be NULL.
+ */
+struct nbs_plugin {
+	uint32_t magic, abi; /* checked first, in this order, then size */
+	size_t size;
+	const char *name, *version;
+	/* Reads the configuration and registers.  No thread, no file, no socket: `check` calls it
+	 * beside a running daemon.  On an error nothing is left behind, destroy() is not called. */
+	int (*init)(struct nbs_host *, void **self);
+	/* After the listeners are bound and privileges are dropped; threads may exist from here.
+	 * On an error nothing is left running; stop() is not called. */
+	int (*start)(void *self);
+	/* A reload in two steps; conf_*() read the new file during prepare.  If any plugin's
+	 * prepare fails, each whose prepare succeeded finishes with commit = 0, and nothing
+	 * changes.  A prepare that fails leaves nothing behind.  finish cannot fail. */
+	int (*reload_prepare)(void *self);
+	void (*reload_finish)(void *self, int commit);
+	/* A shutdown begins: say so to health checks, take nothing new; returns at once. */
+	void (*drain)(void *self);
+	/* Ends what is open within grace_ms; on return no thread that calls the host, no lease and
+	 * no socket is left.  Connections of the open() form may stay: the daemon closes them
+	 * next, with closed(-ESHUTDOWN) and thread_end().  Reverse order of start. */
+	int (*stop)(void *self, unsigned grace_ms);
+	/* Frees self.  The code stays mapped until the process ends. */
+	void (*destroy)(void *self);
+};
+#define NBS_PLUGIN_HEAD NBS_MAGIC, NBS_ABI, sizeof(struct nbs_plugin)
+extern NBS_EXPORT const struct nbs_plugin nbs_plugin_entry;
+
+/*
+ * The mark by which the daemon knows a plugin's file before it loads it: an ELF note named
+ * "netbird-signal" of type 1 whose content is magic and ABI number, both in the byte order of
+ * the machine.  A file without it is refused unopened, so that no constructor of a wrong file
+ * ever runs.
+ */
+#define NBS_NOTE_NAME "netbird-signal"
+#define NBS_NOTE_TYPE 1u
+struct nbs_plugin_note {
+	uint32_t name_size, content_size, type;
+	char name[16];
+	uint32_t magic, abi;
+};
+#define NBS_PLUGIN_NOTE                                                                            \
+	__attribute__((section(".note.netbird-signal"), used, aligned(4))) static const struct           \
+	    nbs_plugin_note nbs_plugin_note = {sizeof(NBS_NOTE_NAME), 8,         NBS_NOTE_TYPE,          \
+	                                       NBS_NOTE_NAME,         NBS_MAGIC, NBS_ABI}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,19 @@
+/*
+ * The channel arguments that every connection gets.
+ */
+#ifndef ARGUMENTS_H
+#define ARGUMENTS_H
+
+#include "core.h"
+
+struct config;
+struct nbs_limits;
+
+/* [main] Before grpc_init(), while no other thread runs: what C core reads from the environment
+ * alone. */
+void arguments_environment(void);
+
+/* A server made with them; NULL if C core refuses. */
+grpc_server *arguments_server(const struct config *conf, const struct nbs_limits *limits);
+
+#endif

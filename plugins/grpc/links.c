@@ -1,0 +1,192 @@
+/*
+ * The connections that were handed to C core, by descriptor number.  A descriptor belongs to C
+ * core, which may close it at any moment; so a socket is only ever touched through a duplicate
+ * that proves to be the same socket (by its inode, which is never used twice within hours).
+ */
+#include "links.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct link {
+	atomic_uint refs; /* one by the table, one by each call */
+	atomic_uint calls;
+	int fd;
+	ino_t inode;
+	char remote[]; /* ended by NUL */
+};
+
+struct links {
+	pthread_mutex_t lock; /* taken last, nothing is called while it is held */
+	struct link **by_fd;
+	size_t size;
+};
+
+struct links *links_new(void)
+{
+	struct links *links = calloc(1, sizeof(*links));
+
+	if (links != NULL)
+		pthread_mutex_init(&links->lock, NULL);
+	return links;
+}
+
+static void link_unref(struct link *link)
+{
+	if (link != NULL && atomic_fetch_sub(&link->refs, 1) == 1)
+		free(link);
+}
+
+void links_free(struct links *links)
+{
+	if (links == NULL)
+		return;
+	for (size_t i = 0; i < links->size; i++)
+		link_unref(links->by_fd[i]);
+	free(links->by_fd);
+	pthread_mutex_destroy(&links->lock);
+	free(links);
+}
+
+static struct link *link_new(int fd, const char *remote)
+{
+	size_t len = strlen(remote) + 1;
+	struct link *link = malloc(sizeof(*link) + len);
+	struct stat st;
+
+	if (link == NULL)
+		return NULL;
+	atomic_init(&link->refs, 1);
+	atomic_init(&link->calls, 0);
+	link->fd = fd;
+	link->inode = fstat(fd, &st) == 0 ? st.st_ino : 0;
+	memcpy(link->remote, remote, len);
+	return link;
+}
+
+/* Room for the number fd; the lock is held. */
+static int grow(struct links *links, int fd)
+{
+	size_t need = (size_t)fd + 1, size = links->size;
+	struct link **by_fd;
+
+	if (need <= size)
+		return 0;
+	size = need + need / 2;
+	by_fd = realloc(links->by_fd, size * sizeof(struct link *));
+	if (by_fd == NULL)
+		return -ENOMEM;
+	memset(by_fd + links->size, 0, (size - links->size) * sizeof(struct link *));
+	links->by_fd = by_fd;
+	links->size = size;
+	return 0;
+}
+
+int links_add(struct links *links, int fd, const char *remote)
+{
+	struct link *link = link_new(fd, remote), *old = NULL;
+	int r;
+
+	if (link == NULL)
+		return -ENOMEM;
+	pthread_mutex_lock(&links->lock);
+	r = grow(links, fd);
+	if (r == 0) {
+		old = links->by_fd[fd];
+		links->by_fd[fd] = link;
+		link = NULL;
+	}
+	pthread_mutex_unlock(&links->lock);
+	link_unref(old);
+	link_unref(link);
+	return r;
+}
+
+/* The number in "fd:N"; -1 if the call's peer is something else. */
+static int fd_of(grpc_call *call)
+{
+	char *peer = grpc_call_get_peer(call);
+	int fd = -1;
+
+	if (peer != NULL && strncmp(peer, "fd:", 3) == 0 && peer[3] >= '0' && peer[3] <= '9')
+		fd = (int)strtol(peer + 3, NULL, 10);
+	gpr_free(peer);
+	return fd;
+}
+
+static struct link *find(struct links *links, int fd)
+{
+	struct link *link = NULL;
+
+	pthread_mutex_lock(&links->lock);
+	if (fd >= 0 && (size_t)fd < links->size)
+		link = links->by_fd[fd];
+	if (link != NULL)
+		atomic_fetch_add(&link->refs, 1);
+	pthread_mutex_unlock(&links->lock);
+	return link;
+}
+
+int links_enter(struct links *links, grpc_call *call, int64_t max, struct link **out)
+{
+	struct link *link = find(links, fd_of(call));
+
+	*out = link;
+	if (link != NULL && (int64_t)atomic_fetch_add(&link->calls, 1) >= max)
+		return -EMFILE;
+	return 0;
+}
+
+void links_leave(struct link *link)
+{
+	if (link == NULL)
+		return;
+	atomic_fetch_sub(&link->calls, 1);
+	link_unref(link);
+}
+
+const char *links_remote(const struct link *link)
+{
+	return link != NULL ? link->remote : "?";
+}
+
+static int cut(int fd, ino_t inode)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	struct stat st;
+	int done = 0;
+
+	if (copy < 0)
+		return 0;
+	if (inode != 0 && fstat(copy, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == inode) {
+		shutdown(copy, SHUT_RDWR);
+		done = 1;
+	}
+	close(copy);
+	return done;
+}
+
+void links_cut(struct link *link)
+{
+	if (link != NULL)
+		cut(link->fd, link->inode);
+}
+
+unsigned links_cut_all(struct links *links)
+{
+	unsigned n = 0;
+
+	pthread_mutex_lock(&links->lock);
+	for (size_t i = 0; i < links->size; i++)
+		if (links->by_fd[i] != NULL)
+			n += (unsigned)cut(links->by_fd[i]->fd, links->by_fd[i]->inode);
+	pthread_mutex_unlock(&links->lock);
+	return n;
+}
