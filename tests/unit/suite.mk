@@ -1,0 +1,20 @@
+# Units, with Criterion: each test_X.c is one program.  What it needs besides the daemon's library
+# goes into test_X_OBJ and test_X_LIBS.
+TEST_SUITES += unit
+UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+UNIT_PROGRAMS := $(UNIT_TESTS:%=$(B)/tests/unit/%)
+TEST_PROGRAMS += $(UNIT_PROGRAMS)
+
+# Messages as protobuf-c writes them, to compare with what the daemon reads.
+UNIT_PROTO := $(B)/gen/signalexchange.pb-c.o
+
+$(UNIT_PROGRAMS:%=%.o): CPPFLAGS += -DPLUGIN_DIR='"$(LIBDIR)/netbird-signal"' \
+    -DDEFAULT_PLUGINS='"$(DEFAULT_PLUGINS)"'
+$(UNIT_PROGRAMS:%=%.o): CFLAGS += -fPIE
+$(UNIT_PROGRAMS:%=%.o): | $(PROTO_SRC)
+
+define unit_rule
+$(B)/tests/unit/$(1): $(B)/tests/unit/$(1).o $$($(1)_OBJ) $(UNIT_PROTO) $(DAEMON_LIB)
+	$(CC) $(EXE) $(LDFLAGS) $$^ -o $$@ $(DAEMON_LIBS) -lcriterion -lprotobuf-c $$($(1)_LIBS)
+endef
+$(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
