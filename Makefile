@@ -29,9 +29,10 @@ EXE     := -pie
 
 # What must be there before anything is built; `make deps` installs what is missing.
 DEB_BUILD := gcc make pkg-config libgrpc-dev libprotobuf-c-dev protobuf-c-compiler libiniparser-dev
+DEB_RUN   := libgrpc29 libprotobuf-c1 libiniparser1
 DEB_TEST  := $(DEB_BUILD) g++ libcriterion-dev libnghttp2-dev procps
 
-.PHONY: all run test check-deps deps deps-test bench stress clean install help format tidy
+.PHONY: all run test deps deps-run deps-test bench stress clean install help format tidy
 all: $(B)/netbird-signal
 
 help:
@@ -39,7 +40,8 @@ help:
 	@echo 'make test     the same for the tests, and run them'
 	@echo 'make bench    measure this server beside bare gRPC C core'
 	@echo 'make          build      make install   PREFIX, DESTDIR'
-	@echo 'make deps     the Debian packages of the build (deps-test: of the tests)'
+	@echo 'make deps     the Debian packages of the build (deps-run: of the installed program,'
+	@echo '              deps-test: of the tests)'
 	@echo 'make format   clang-format      make tidy   clang-tidy      make clean'
 
 # --- the protocol ---------------------------------------------------------------------------
@@ -110,6 +112,8 @@ fi
 endef
 deps:
 	$(call install_missing,$(DEB_BUILD))
+deps-run:
+	$(call install_missing,$(DEB_RUN))
 # Node.js may come from another source than Debian; what counts is that it runs.
 deps-test:
 	$(call install_missing,$(DEB_TEST))
@@ -125,6 +129,7 @@ install: all
 	install -D -m 755 $(B)/netbird-signal $(DESTDIR)$(PREFIX)/bin/netbird-signal
 	install -d $(DESTDIR)$(LIBDIR)/netbird-signal
 	install -m 755 $(PLUGIN_SO) $(DESTDIR)$(LIBDIR)/netbird-signal/
+	install -D -m 644 docs/netbird-signal.8 $(DESTDIR)$(PREFIX)/share/man/man8/netbird-signal.8
 	install -D -m 644 include/netbird-signal/plugin.h $(DESTDIR)$(PREFIX)/include/netbird-signal/plugin.h
 	test -e $(DESTDIR)/etc/netbird/signal.ini || { \
 		install -d $(DESTDIR)/etc/netbird && \
