@@ -140,26 +140,17 @@ int control_post(struct control *c, void (*fn)(void *arg), void *arg)
 	return 0;
 }
 
-static struct post *next_post(struct control *c)
+/* What was there at the call: a function that posts itself again must not keep the loop. */
+void control_run_posts(struct control *c)
 {
-	struct post *p;
+	struct post *p, *next;
 
 	pthread_mutex_lock(&c->lock);
 	p = c->first;
-	if (p != NULL) {
-		c->first = p->next;
-		if (c->first == NULL)
-			c->last = NULL;
-	}
+	c->first = c->last = NULL;
 	pthread_mutex_unlock(&c->lock);
-	return p;
-}
-
-void control_run_posts(struct control *c)
-{
-	struct post *p;
-
-	while ((p = next_post(c)) != NULL) {
+	for (; p != NULL; p = next) {
+		next = p->next;
 		p->fn(p->arg);
 		free(p);
 	}

@@ -25,7 +25,7 @@ void control_run(struct control *c, const struct control_ops *ops, void *arg);
 void control_quit(struct control *c);
 /* [any] fn(arg) runs on [main], after earlier posts.  -ENOMEM. */
 int control_post(struct control *c, void (*fn)(void *arg), void *arg);
-/* [main] Runs what has been posted; for the time when the loop runs no more. */
+/* [main] Runs what has been posted so far; also for the time when the loop runs no more. */
 void control_run_posts(struct control *c);
 
 #endif

@@ -110,6 +110,8 @@ err0:
 
 static void close_core(struct daemon *d)
 {
+	if (plugins_stuck())
+		return; /* their threads may be in there */
 	services_close(d->core.services);
 	forwarder_close(d->core.forwarder);
 	registry_close(d->core.registry);
@@ -247,7 +249,7 @@ static void stop(struct daemon *d)
 	listeners_stop(d->listeners);
 	plugins_drain(d->plugins);
 	registry_stop(d->core.registry);
-	plugins_stop(d->plugins, (unsigned)d->cfg->shutdown_grace);
+	plugins_stop(d->plugins, (unsigned)d->started->shutdown_grace);
 	io_stop(d->io);
 	control_run_posts(d->core.control);
 	log_info("daemon", "stopped ms=%llu", (unsigned long long)(clock_ms() - begin));
@@ -302,15 +304,18 @@ err0:
 
 int daemon_run(struct config *cfg, const struct options *opt)
 {
-	struct daemon d = {.cfg = cfg, .started = cfg, .opt = opt};
+	static struct daemon d; /* outlives us if a plugin does not stop */
 	int r;
 
+	d = (struct daemon){.cfg = cfg, .started = cfg, .opt = opt};
 	if ((r = log_open(cfg->log_file)) < 0)
 		goto err0;
 	log_set_level(cfg->log_level);
 	if ((r = control_open(&d.core.control)) < 0)
 		goto err1;
 	r = load_and_run(&d);
+	if (plugins_stuck())
+		return r; /* its threads may still post and log until the process has ended */
 	control_close(d.core.control);
 err1:
 	log_close();
@@ -326,16 +331,21 @@ int daemon_check(struct config *cfg)
 	struct daemon d = {.cfg = cfg};
 	int r;
 
-	if ((r = open_core(&d)) < 0)
+	/* Its loop never runs, but init() may post and ask for a shutdown. */
+	if ((r = control_open(&d.core.control)) < 0)
 		goto err0;
-	if ((r = plugins_load(&d.plugins, cfg, &d.core)) < 0)
+	if ((r = open_core(&d)) < 0)
 		goto err1;
+	if ((r = plugins_load(&d.plugins, cfg, &d.core)) < 0)
+		goto err2;
 	r = listeners_open(&d.listeners, cfg, d.core.services, d.core.metrics);
 	if (r == 0)
 		listeners_close(d.listeners);
 	plugins_free(d.plugins);
-err1:
+err2:
 	close_core(&d);
+err1:
+	control_close(d.core.control);
 err0:
 	config_free(cfg);
 	return r;

@@ -39,7 +39,8 @@ struct listeners {
 	struct conns *conns;
 	struct nbs_metric *paused_total;
 	pthread_mutex_t lock; /* a leaf: pausing and resuming */
-	bool accepting, public_paused, admin_paused, out_of_descriptors;
+	bool accepting, public_paused, admin_paused;
+	bool retry; /* at the next tick: descriptors or memory were missing */
 	size_t n;
 	struct listening sockets[];
 };
@@ -224,8 +225,10 @@ static void resume_class(struct listeners *all, bool admin)
 	bool *paused = paused_flag(all, admin);
 
 	pthread_mutex_lock(&all->lock);
-	if (all->accepting && *paused && watch_class(all, admin) == 0)
-		*paused = false;
+	if (all->accepting && *paused) {
+		*paused = watch_class(all, admin) < 0;
+		all->retry |= *paused; /* nobody else would come back for it */
+	}
 	pthread_mutex_unlock(&all->lock);
 }
 
@@ -242,8 +245,8 @@ void listeners_tick(struct listeners *all)
 	bool retry;
 
 	pthread_mutex_lock(&all->lock);
-	retry = all->out_of_descriptors;
-	all->out_of_descriptors = false;
+	retry = all->retry;
+	all->retry = false;
 	pthread_mutex_unlock(&all->lock);
 	if (retry)
 		listeners_resume(all);
@@ -291,7 +294,7 @@ static void accept_failed(struct listening *s, int err)
 		 * tick instead of spinning. */
 		pause_class(all, s->origin.admin, strerror(err));
 		pthread_mutex_lock(&all->lock);
-		all->out_of_descriptors = true;
+		all->retry = true;
 		pthread_mutex_unlock(&all->lock);
 		break;
 	default:
@@ -378,6 +381,7 @@ int listeners_start(struct listeners *all, struct io *io, struct conn_limits *li
 	pthread_mutex_unlock(&all->lock);
 	if (r < 0) {
 		log_error("listener", "cannot accept connections: %s", strerror(-r));
+		listeners_stop(all); /* some may be watched already */
 		return r;
 	}
 	for (size_t i = 0; i < all->n; i++)

@@ -3,6 +3,7 @@
 #include "metrics.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -121,8 +122,8 @@ static bool valid_bounds(const struct nbs_metric_desc *d)
 		return d->n_bounds == 0;
 	if (d->bounds == NULL || d->n_bounds == 0 || d->n_bounds > MAX_BOUNDS)
 		return false;
-	for (size_t i = 1; i < d->n_bounds; i++)
-		if (!(d->bounds[i - 1] < d->bounds[i]))
+	for (size_t i = 0; i < d->n_bounds; i++)
+		if (!isfinite(d->bounds[i]) || (i > 0 && d->bounds[i - 1] >= d->bounds[i]))
 			return false;
 	return true;
 }
@@ -278,7 +279,7 @@ void metrics_record(struct nbs_metric *metric, double value)
 	_Atomic uint64_t *cells = metric->cells + my_stripe() * metric->stripe_cells;
 	size_t bucket = 0;
 
-	if (value != value || (d->kind == NBS_COUNTER && value < 0))
+	if (!isfinite(value) || (d->kind == NBS_COUNTER && value < 0))
 		return; /* would spoil the series for ever */
 	if (d->kind != NBS_HISTOGRAM) {
 		cell_add(cells, value);

@@ -16,17 +16,25 @@ void peer_list_close(struct peer_list *l)
 
 void peer_list_add(struct peer_list *l, struct nbs_peer *p, uint64_t deadline_ms)
 {
+	struct nbs_peer *before;
+
 	peer_ref(p);
 	pthread_mutex_lock(&l->lock);
+	before = l->last;
+	while (before != NULL && before->deadline_ms > deadline_ms)
+		before = before->prev;
 	p->deadline_ms = deadline_ms;
 	p->listed = true;
-	p->next = NULL;
-	p->prev = l->last;
-	if (l->last != NULL)
-		l->last->next = p;
+	p->prev = before;
+	p->next = before != NULL ? before->next : l->first;
+	if (p->next != NULL)
+		p->next->prev = p;
+	else
+		l->last = p;
+	if (before != NULL)
+		before->next = p;
 	else
 		l->first = p;
-	l->last = p;
 	l->count++;
 	pthread_mutex_unlock(&l->lock);
 }

@@ -1,7 +1,7 @@
 /*
- * Leases that wait for a moment in time, in the order in which they were added.  Every list has
- * one length of time, so that this is also the order of their deadlines.  A lease is on at most
- * one list; being on it holds a reference.  Everything is [any].
+ * Leases that wait for a moment in time, in the order of their deadlines.  Every list has one
+ * length of time but for a reload, so that the place of a new one is nearly always the end.  A
+ * lease is on at most one list; being on it holds a reference.  Everything is [any].
  */
 #ifndef PEER_LIST_H
 #define PEER_LIST_H

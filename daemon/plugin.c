@@ -255,6 +255,11 @@ void plugins_free(struct plugins *set)
 	free(set);
 }
 
+bool plugins_stuck(void)
+{
+	return in_use != NULL;
+}
+
 /* --- reload -------------------------------------------------------------------------------- */
 
 static const struct config_entry *find_entry(const struct config_plugin *conf, const char *key)

@@ -5,6 +5,7 @@
 #ifndef PLUGIN_H
 #define PLUGIN_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 struct config;
@@ -26,8 +27,10 @@ void plugins_drain(struct plugins *set);
 /* stop() in reverse order of start; the grace is shared.  Names a plugin whose stop() fails or
  * leaves a lease behind. */
 void plugins_stop(struct plugins *set, unsigned grace_ms);
-/* destroy() in reverse order. */
+/* destroy() in reverse order, but for those that did not stop. */
 void plugins_free(struct plugins *set);
+/* Whether plugins_free() had to leave one alone: what its host table leads to must stay as well. */
+bool plugins_stuck(void);
 
 /* The subcommand `plugins`: one line per configured plugin (name, version, ABI, file, state or
  * why it would be refused).  Loads the files but calls nothing in them.  0, or -EINVAL if any

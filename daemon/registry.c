@@ -188,6 +188,7 @@ static void refuse_replacement(struct nbs_peer *p)
 void registry_claim(struct nbs_peer *p)
 {
 	struct id_shard *s = id_table_shard(&p->registry->table, p->hash);
+	static struct log_limit limit;
 	struct claim c = {0};
 	int err;
 
@@ -207,7 +208,7 @@ void registry_claim(struct nbs_peer *p)
 		registry_refuse(p, err, "the server is shutting down");
 		break;
 	default:
-		log_error("registry", "no memory for one more peer");
+		log_limited(&limit, NBS_ERROR, "registry", "no memory for one more peer");
 		registry_refuse(p, err, "out of memory");
 	}
 }

@@ -97,7 +97,8 @@ static void refuse_undecided(struct registry *r, uint64_t now_ms, int verdict, c
 	struct nbs_peer *p;
 
 	while ((p = peer_list_expired(&r->asking, now_ms)) != NULL) {
-		metrics_count(r->metrics.admission_late);
+		if (verdict == -ETIMEDOUT)
+			metrics_count(r->metrics.admission_late);
 		registry_refuse(p, verdict, why);
 		peer_unref(p);
 	}

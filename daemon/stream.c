@@ -27,11 +27,16 @@ static size_t queued(const struct nbs_conn *conn)
 	return conn->queue_end - conn->queue_at;
 }
 
+static bool wants_bytes(const struct nbs_conn *conn)
+{
+	return !conn->saw_eof && !(conn->phase == CONN_STREAM && conn->paused);
+}
+
 static void update_interest(struct nbs_conn *conn)
 {
 	uint32_t events = 0;
 
-	if (!conn->saw_eof && !(conn->phase == CONN_STREAM && conn->paused))
+	if (wants_bytes(conn))
 		events |= EPOLLIN;
 	if (queued(conn) > 0)
 		events |= EPOLLOUT;
@@ -146,10 +151,11 @@ size_t stream_write(struct nbs_conn *conn, const void *bytes, size_t len)
 	}
 	if (taken < len)
 		taken += enqueue(conn, (const unsigned char *)bytes + taken, len - taken);
-	conn->short_write = taken < len;
+	if (taken < len)
+		conn->short_write = true; /* writable() is owed, whatever is written until then */
 	if (was_empty && queued(conn) > 0)
 		update_interest(conn);
-	else if (conn->short_write && queued(conn) == 0)
+	else if (taken < len && queued(conn) == 0)
 		stream_abort(conn,
 		             -ENOMEM); /* neither socket nor queue: nothing would call again */
 	return taken;
@@ -248,6 +254,8 @@ static void stream_event(struct io_source *source, uint32_t events)
 		flush(conn);
 		return; /* conn may be gone; what came in is reported again, level-triggered */
 	}
+	if ((events & EPOLLIN) && !wants_bytes(conn))
+		return; /* paused by a neighbour's callback in this very turn */
 	if (events & EPOLLIN)
 		read_some(conn);
 	else if (events & (EPOLLERR | EPOLLHUP))

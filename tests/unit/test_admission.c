@@ -132,3 +132,16 @@ Test(admission, a_stop_decides_what_is_open)
 	registry_admission_decide(first.ask, 0, NULL);
 	leave(&a);
 }
+
+Test(admission, a_shutdown_is_no_timeout)
+{
+	struct transport a;
+
+	first.answer = -EINPROGRESS;
+	cr_assert_eq(try_join(&a, "a"), 0);
+	registry_stop(rc.registry);
+	cr_assert_eq(a.verdict, -ESHUTDOWN);
+	cr_assert_eq(metric("registrations_refused_total", "reason=\"admission_timeout\""), 0);
+	registry_admission_decide(first.ask, 0, NULL);
+	leave(&a);
+}

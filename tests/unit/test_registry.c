@@ -291,3 +291,20 @@ Test(registry, many_ids_come_and_go)
 	cr_assert_eq(send_text("peer-1", "x"), -ENOENT);
 	cr_assert_eq(metric("active_peers", ""), 0);
 }
+
+Test(registry, a_shorter_grace_period_counts_from_now_on)
+{
+	struct registry_settings shorter = default_settings;
+	struct transport a, b;
+
+	join(&a, "a");
+	join(&b, "b");
+	leave(&a);
+	shorter.grace_period = 1000;
+	registry_configure(rc.registry, &shorter);
+	leave(&b);
+	cr_assert_eq(send_text("b", "x"), 0);
+	tick_after(2000);
+	cr_assert_eq(send_text("a", "x"), 0, "it left with the longer one");
+	cr_assert_eq(send_text("b", "x"), -ENOENT);
+}
