@@ -99,8 +99,9 @@ int config_plugin_duration(struct config_plugin *p, const char *key, int64_t min
                            int64_t *ms);
 int config_plugin_size(struct config_plugin *p, const char *key, int64_t min, int64_t max,
                        int64_t *bytes);
-/* After init(): -EINVAL and one line for each key that the plugin did not ask for. */
-int config_plugin_unasked(const struct config_plugin *p);
+/* -EINVAL and one line for each key that the plugin does not know. */
+int config_plugin_unknown(const struct config_plugin *p,
+                          bool (*knows)(const void *arg, const char *key), const void *arg);
 
 /* Warns of each key whose change from `old` to `new` takes effect only after a restart.  Plugin
  * sections are left to the plugins.  Returns how many there are. */

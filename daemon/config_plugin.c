@@ -103,13 +103,14 @@ int config_plugin_bool(struct config_plugin *p, const char *key, int *val)
 	return 0;
 }
 
-int config_plugin_unasked(const struct config_plugin *p)
+int config_plugin_unknown(const struct config_plugin *p,
+                          bool (*knows)(const void *arg, const char *key), const void *arg)
 {
 	struct config_faults faults = {0};
 	size_t i;
 
 	for (i = 0; i < p->n_entries; i++) {
-		if (!p->entries[i].asked)
+		if (!knows(arg, p->entries[i].key))
 			config_fault(&faults, p->entries[i].where,
 			             "[plugin %s] %s: the plugin knows no such key", p->name,
 			             p->entries[i].key);

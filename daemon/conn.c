@@ -96,7 +96,7 @@ uint64_t conn_handshake_timeout(const struct nbs_conn *conn)
 
 static void begin(struct io_task *task)
 {
-	struct nbs_conn *conn = (struct nbs_conn *)((char *)task - offsetof(struct nbs_conn, task));
+	struct nbs_conn *conn = CONN_OF(task, task);
 	struct nbs_conn **first = &conn->conns->first[io_thread_index(conn->thread)];
 
 	conn->next = *first;

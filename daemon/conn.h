@@ -59,6 +59,10 @@ enum conn_refusal {
 	CONN_REFUSALS
 };
 
+/* From a member of the record to the record. */
+#define CONN_OF(member_ptr, member) \
+	((struct nbs_conn *)(void *)((char *)(member_ptr)-offsetof(struct nbs_conn, member)))
+
 struct nbs_conn {
 	struct io_source source; /* first: its fd is the connection's, or watches it */
 	int watch_fd;            /* a duplicate, kept for handover.c; -1 without */

@@ -25,6 +25,7 @@
 #include "service.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,20 +45,28 @@ struct daemon {
 
 static unsigned io_threads(const struct config *cfg)
 {
-	long online;
+	cpu_set_t allowed;
+	int n = 1;
 
 	if (cfg->io_threads > 0)
 		return (unsigned)cfg->io_threads;
-	online = sysconf(_SC_NPROCESSORS_ONLN);
-	return online < 1 ? 1 : online > IO_THREADS_MAX ? IO_THREADS_MAX : (unsigned)online;
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
+		n = CPU_COUNT(&allowed);
+	return n > IO_THREADS_MAX ? IO_THREADS_MAX : (unsigned)n;
+}
+
+/* A size of the configuration; more than there can be is as much as there can be. */
+static size_t size_of(int64_t bytes)
+{
+	return (uint64_t)bytes > SIZE_MAX ? SIZE_MAX : (size_t)bytes;
 }
 
 static struct registry_settings peers_settings(const struct config *cfg)
 {
 	return (struct registry_settings){
 	    .mailbox_messages = (size_t)cfg->mailbox_messages,
-	    .mailbox_bytes = (size_t)cfg->mailbox_bytes,
-	    .mailbox_total_bytes = (size_t)cfg->mailbox_total_bytes,
+	    .mailbox_bytes = size_of(cfg->mailbox_bytes),
+	    .mailbox_total_bytes = size_of(cfg->mailbox_total_bytes),
 	    .send_timeout = (uint64_t)cfg->send_timeout,
 	    .grace_period = (uint64_t)cfg->grace_period,
 	    .admission_timeout = (uint64_t)cfg->admission_timeout,
@@ -156,7 +165,7 @@ static void apply_limits(struct daemon *d, const struct config *cfg)
 {
 	const struct registry_settings settings = peers_settings(cfg);
 	unsigned descriptors, wanted = (unsigned)cfg->max_connections;
-	unsigned max = descriptors_fit(wanted, &descriptors);
+	unsigned max = descriptors_fit(wanted, d->core.limits.io_threads, &descriptors);
 
 	if (max < wanted)
 		log_line(
@@ -179,11 +188,14 @@ static void apply_limits(struct daemon *d, const struct config *cfg)
 static void tick(void *arg, uint64_t now_ms)
 {
 	struct daemon *d = arg;
+	const struct memory_use use = {.connections = conn_limits_count(d->limits),
+	                               .grace_leases = registry_grace_leases(d->core.registry),
+	                               .mailbox_bytes = registry_mailbox_bytes(d->core.registry)};
 
 	registry_tick(d->core.registry, now_ms);
 	drops_tick(d->drops, now_ms);
 	listeners_tick(d->listeners);
-	memory_tick(now_ms, conn_limits_count(d->limits), registry_mailbox_bytes(d->core.registry));
+	memory_tick(now_ms, &use);
 }
 
 /* Two steps: everything that may fail, then what cannot. */
@@ -194,8 +206,7 @@ static int reload_config(struct daemon *d)
 
 	if ((r = config_load(&cfg, d->opt)) < 0)
 		return r;
-	if ((r = plugins_reload_prepare(d->plugins, d->cfg, cfg)) < 0) {
-		plugins_reload_finish(d->plugins, d->cfg, 0);
+	if ((r = plugins_reload_prepare(d->plugins, cfg)) < 0) {
 		config_free(cfg);
 		return r;
 	}

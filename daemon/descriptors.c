@@ -9,12 +9,14 @@
 #include <sys/resource.h>
 
 /* Log, listeners, event loops, timers, and what plugins and their libraries open for themselves. */
-#define BASE 128
-#define RESERVED (BASE + CONN_LIMITS_ADMIN_RESERVE * DESCRIPTORS_PER_CONNECTION)
+#define BASE 64
+#define PER_THREAD 8
 
-unsigned descriptors_fit(unsigned max_connections, unsigned *total)
+unsigned descriptors_fit(unsigned max_connections, unsigned threads, unsigned *total)
 {
-	rlim_t need = RESERVED + (rlim_t)max_connections * DESCRIPTORS_PER_CONNECTION;
+	const rlim_t reserved =
+	    BASE + threads * PER_THREAD + CONN_LIMITS_ADMIN_RESERVE * DESCRIPTORS_PER_CONNECTION;
+	rlim_t need = reserved + (rlim_t)max_connections * DESCRIPTORS_PER_CONNECTION;
 	struct rlimit limit;
 	rlim_t fit;
 
@@ -32,7 +34,7 @@ unsigned descriptors_fit(unsigned max_connections, unsigned *total)
 	*total = limit.rlim_cur < 0x7fffffff ? (unsigned)limit.rlim_cur : 0x7fffffff;
 	if (limit.rlim_cur >= need)
 		return max_connections;
-	fit = limit.rlim_cur > RESERVED ? (limit.rlim_cur - RESERVED) / DESCRIPTORS_PER_CONNECTION
+	fit = limit.rlim_cur > reserved ? (limit.rlim_cur - reserved) / DESCRIPTORS_PER_CONNECTION
 	                                : 0;
 	return fit > 0 ? (unsigned)fit : 1;
 }

@@ -8,8 +8,9 @@
 
 /*
  * [main] Raises RLIMIT_NOFILE as far as max_connections need it and the hard limit allows.
- * Returns how many connections fit; `total` is the limit of descriptors now.
+ * `threads` are the I/O threads, which need some too, and so do the threads of transports that
+ * follow their number.  Returns how many connections fit; `total` is the limit of descriptors now.
  */
-unsigned descriptors_fit(unsigned max_connections, unsigned *total);
+unsigned descriptors_fit(unsigned max_connections, unsigned threads, unsigned *total);
 
 #endif

@@ -24,8 +24,10 @@ struct host {
 	struct config_plugin *conf;
 	bool may_register;
 	atomic_uint leases;
-	char **strings; /* what conf_str() gave out */
+	char **strings; /* what conf_str() gave out, and the keys that init() asked for */
 	size_t n_strings;
+	const char **keys; /* of these the keys */
+	size_t n_keys;
 };
 
 static struct host *host_of(struct nbs_host *table)
@@ -87,14 +89,40 @@ static const char *keep_string(struct host *h, const char *s)
 	return copy;
 }
 
+bool host_knows_key(const void *arg, const char *key)
+{
+	const struct host *h = arg;
+
+	for (size_t i = 0; i < h->n_keys; i++)
+		if (strcmp(h->keys[i], key) == 0)
+			return true;
+	return false;
+}
+
+/* What init() asks for are the keys that the plugin knows. */
+static int note_key(struct host *h, const char *key)
+{
+	const char **keys;
+
+	if (!h->may_register || host_knows_key(h, key))
+		return 0;
+	if ((keys = realloc(h->keys, (h->n_keys + 1) * sizeof(*keys))) == NULL)
+		return -ENOMEM;
+	h->keys = keys;
+	if ((h->keys[h->n_keys] = keep_string(h, key)) == NULL)
+		return -ENOMEM;
+	h->n_keys++;
+	return 0;
+}
+
 static int do_conf_str(struct nbs_host *table, const char *key, const char **val)
 {
 	struct host *h = host_of(table);
 	const char *found = NULL;
 	int r;
 
-	if (h->conf == NULL)
-		return 0;
+	if ((r = note_key(h, key)) < 0 || h->conf == NULL)
+		return r;
 	if ((r = config_plugin_str(h->conf, key, &found)) < 0 || found == NULL)
 		return r;
 	if ((found = keep_string(h, found)) == NULL)
@@ -107,31 +135,35 @@ static int do_conf_int(struct nbs_host *table, const char *key, int64_t min, int
                        int64_t *val)
 {
 	struct host *h = host_of(table);
+	int r = note_key(h, key);
 
-	return h->conf == NULL ? 0 : config_plugin_int(h->conf, key, min, max, val);
+	return r < 0 || h->conf == NULL ? r : config_plugin_int(h->conf, key, min, max, val);
 }
 
 static int do_conf_bool(struct nbs_host *table, const char *key, int *val)
 {
 	struct host *h = host_of(table);
+	int r = note_key(h, key);
 
-	return h->conf == NULL ? 0 : config_plugin_bool(h->conf, key, val);
+	return r < 0 || h->conf == NULL ? r : config_plugin_bool(h->conf, key, val);
 }
 
 static int do_conf_duration(struct nbs_host *table, const char *key, int64_t min, int64_t max,
                             int64_t *ms)
 {
 	struct host *h = host_of(table);
+	int r = note_key(h, key);
 
-	return h->conf == NULL ? 0 : config_plugin_duration(h->conf, key, min, max, ms);
+	return r < 0 || h->conf == NULL ? r : config_plugin_duration(h->conf, key, min, max, ms);
 }
 
 static int do_conf_size(struct nbs_host *table, const char *key, int64_t min, int64_t max,
                         int64_t *bytes)
 {
 	struct host *h = host_of(table);
+	int r = note_key(h, key);
 
-	return h->conf == NULL ? 0 : config_plugin_size(h->conf, key, min, max, bytes);
+	return r < 0 || h->conf == NULL ? r : config_plugin_size(h->conf, key, min, max, bytes);
 }
 
 /* Registering after init() is a mistake that would work until a reader runs beside it. */
@@ -298,6 +330,7 @@ void host_free(struct host *h)
 	for (size_t i = 0; i < h->n_strings; i++)
 		free(h->strings[i]);
 	free(h->strings);
+	free(h->keys);
 	free(h);
 }
 

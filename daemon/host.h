@@ -38,6 +38,8 @@ struct nbs_host *host_table(struct host *host);
 void host_set_conf(struct host *host, struct config_plugin *conf);
 /* Registration (metrics, services, ...) is allowed during init() only. */
 void host_allow_register(struct host *host, bool allow);
+/* Whether the plugin asked for this key in init(); arg is the host. */
+bool host_knows_key(const void *arg, const char *key);
 /* How many leases the plugin still holds; for the check after stop(). */
 unsigned host_leases(const struct host *host);
 

@@ -22,7 +22,7 @@ struct io_thread {
 	int epoll_fd;
 	struct io_source inbox_bell; /* an eventfd */
 	pthread_t thread;
-	bool running;
+	bool running, joined;
 	pthread_mutex_t inbox_lock;
 	struct io_task *inbox_first, *inbox_last;
 	struct io_timer *timer_first, *timer_last;
@@ -306,7 +306,12 @@ void io_stop(struct io *io)
 		ring(t);
 		pthread_join(t->thread, NULL);
 		t->running = false;
+		t->joined = true;
 	}
+	/* What one thread posted to another that had left already. */
+	for (unsigned i = 0; i < io->n_threads; i++)
+		if (io->threads[i].joined)
+			io->leave(io->leave_arg, &io->threads[i]);
 }
 
 void io_close(struct io *io)

@@ -36,7 +36,8 @@ struct io_timer {
 
 /* [main] Creates the threads' loops; none runs yet. */
 int io_open(struct io **out, unsigned threads);
-/* [main] `leave` runs on each thread as the last thing it does, after its remaining tasks. */
+/* [main] `leave` runs on each thread as the last thing it does, and once more on the main thread
+ * when all have ended, for what they posted to each other meanwhile. */
 int io_start(struct io *io, void (*leave)(void *arg, struct io_thread *t), void *arg);
 /* [main] Ends and joins the threads.  Does nothing the second time. */
 void io_stop(struct io *io);

@@ -4,6 +4,7 @@
 #include "config.h"
 #include "conn.h"
 #include "io.h"
+#include "listen_socket.h"
 #include "conn_limits.h"
 #include "log.h"
 #include "metrics.h"
@@ -11,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,12 +19,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define BACKLOG 4096
 /* So that one busy listener leaves time for what else its thread does. */
 #define ACCEPTS_PER_TURN 32
-/* A connection whose data nobody acknowledges for so long is dead, zero windows included
- * (RFC 5482).  It also ends those that a transport hung up while their window was closed. */
-#define USER_TIMEOUT_MS 60000
 
 struct listening {
 	struct io_source source; /* first; fd -1: not bound */
@@ -106,66 +102,18 @@ err:
 	return r;
 }
 
-/* Accepted sockets inherit these. */
-static int set_options(int fd, const struct config_address *a)
-{
-	const int on = 1, off = 0, timeout = USER_TIMEOUT_MS;
-
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout)) < 0)
-		return -errno;
-	if (a->sa.ss_family == AF_INET6 &&
-	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, a->any ? &off : &on, sizeof(on)) < 0)
-		return -errno;
-	return 0;
-}
-
-static int bind_address(struct listening *s, const struct config_address *a)
-{
-	int fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	if ((r = set_options(fd, a)) < 0)
-		goto err;
-	if (bind(fd, (const struct sockaddr *)&a->sa, a->len) < 0 || listen(fd, BACKLOG) < 0) {
-		r = -errno;
-		goto err;
-	}
-	s->source.fd = fd;
-	return 0;
-err:
-	close(fd);
-	return r;
-}
-
-/* "*" on a machine without IPv6. */
-static int bind_any_v4(struct listening *s)
-{
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&s->address.sa;
-	struct config_address a = {.len = sizeof(struct sockaddr_in), .any = true};
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&a.sa;
-
-	v4->sin_family = AF_INET;
-	v4->sin_port = v6->sin6_port;
-	return bind_address(s, &a);
-}
-
 int listeners_bind(struct listeners *all)
 {
 	for (size_t i = 0; i < all->n; i++) {
 		struct listening *s = &all->sockets[i];
-		int r = bind_address(s, &s->address);
+		int r = listen_socket_open(&s->address);
 
-		if (s->address.any && (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL))
-			r = bind_any_v4(s);
 		if (r < 0) {
 			log_error("listener", "[listener %s] cannot listen on %s: %s",
 			          s->origin.listener, s->address.text, strerror(-r));
 			return r;
 		}
+		s->source.fd = r;
 	}
 	return 0;
 }

@@ -26,7 +26,7 @@ int listeners_start(struct listeners *all, struct io *io, struct conn_limits *li
 void listeners_resume(void *listeners);
 /* [main] Tries again after a lack of descriptors. */
 void listeners_tick(struct listeners *all);
-/* [main] Accepts no more; sockets are closed. */
+/* [main] Accepts no more; clients see that nobody listens. */
 void listeners_stop(struct listeners *all);
 /* [main] After io_stop(), since connections know their listener. */
 void listeners_close(struct listeners *all);

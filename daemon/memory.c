@@ -11,6 +11,7 @@
 #define PAUSE_MS 10000
 /* Rough bytes of heap behind one connection, whatever transport it has. */
 #define PER_CONNECTION 16384
+#define PER_GRACE_LEASE 8192
 #define WORTH_IT (8 * 1024 * 1024)
 
 static struct {
@@ -31,9 +32,10 @@ static void trim(uint64_t now_ms, size_t used)
 	log_debug("daemon", "heap trimmed ms=%llu", (unsigned long long)(clock_ms() - begin));
 }
 
-void memory_tick(uint64_t now_ms, unsigned connections, size_t mailbox_bytes)
+void memory_tick(uint64_t now_ms, const struct memory_use *use)
 {
-	size_t used = (size_t)connections * PER_CONNECTION + mailbox_bytes;
+	size_t used = (size_t)use->connections * PER_CONNECTION +
+	              (size_t)use->grace_leases * PER_GRACE_LEASE + use->mailbox_bytes;
 
 	if (used > state.peak)
 		state.peak = used;

@@ -175,6 +175,16 @@ struct message *peer_take(struct nbs_peer *p, struct mailbox_budget *budget)
 	return msg;
 }
 
+bool peer_was_stalled(struct nbs_peer *p)
+{
+	bool stalled;
+
+	pthread_mutex_lock(&p->lock);
+	stalled = p->hung_up && p->reason == NBS_STALLED;
+	pthread_mutex_unlock(&p->lock);
+	return stalled;
+}
+
 struct mailbox peer_close_mailbox(struct nbs_peer *p)
 {
 	struct mailbox box = {0};

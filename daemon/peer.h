@@ -34,7 +34,6 @@ struct nbs_peer {
 	struct nbs_peer *chain; /* the next one in its bucket */
 	uint64_t hash;
 	enum peer_state state;
-	atomic_bool stalled;      /* was cut off as STALLED; [any] */
 	uint64_t replace_debt_ms; /* when the last allowed replacement will be forgiven */
 	uint64_t requested_ns, registered_ns;
 
@@ -92,6 +91,8 @@ int peer_push(struct nbs_peer *p, const struct mailbox_bounds *bounds,
               bool *watch);
 /* The next message, GIVEN, or NULL; then the next push wakes again. */
 struct message *peer_take(struct nbs_peer *p, struct mailbox_budget *budget);
+/* Whether it was hung up as NBS_STALLED. */
+bool peer_was_stalled(struct nbs_peer *p);
 /* Takes the whole mailbox out and closes it. */
 struct mailbox peer_close_mailbox(struct nbs_peer *p);
 

@@ -142,7 +142,7 @@ static int init_plugin(struct plugin *p, const struct host_core *core)
 		r = failed(p, "init", r);
 		goto err1;
 	}
-	if ((r = config_plugin_unasked(p->conf)) < 0)
+	if ((r = config_plugin_unknown(p->conf, host_knows_key, p->host)) < 0)
 		goto err2;
 	return 0;
 
@@ -311,7 +311,24 @@ static struct config_plugin *wanted(struct config *cfg, const struct plugin *p)
 	return conf != NULL && conf->enabled ? conf : NULL;
 }
 
-int plugins_reload_prepare(struct plugins *set, struct config *old, struct config *cfg)
+static int prepare_plugin(struct plugin *p, struct config_plugin *conf)
+{
+	int r;
+
+	if ((r = config_plugin_unknown(conf, host_knows_key, p->host)) < 0)
+		return r;
+	host_set_conf(p->host, conf);
+	r = p->entry->reload_prepare != NULL ? p->entry->reload_prepare(p->self) : 0;
+	if (r != 0) {
+		r = failed(p, "reload_prepare", r);
+		host_set_conf(p->host, p->conf);
+		return r;
+	}
+	p->prepared = true;
+	return 0;
+}
+
+int plugins_reload_prepare(struct plugins *set, struct config *cfg)
 {
 	for (struct plugin *p = set->list; p < set->list + set->n; p++) {
 		struct config_plugin *conf = wanted(cfg, p);
@@ -319,15 +336,10 @@ int plugins_reload_prepare(struct plugins *set, struct config *old, struct confi
 
 		if (conf == NULL)
 			continue; /* as it is until the restart */
-		host_set_conf(p->host, conf);
-		r = p->entry->reload_prepare != NULL ? p->entry->reload_prepare(p->self) : 0;
-		if (r != 0) {
-			r = failed(p, "reload_prepare", r);
-			host_set_conf(p->host, p->conf);
-			plugins_reload_finish(set, old, 0);
+		if ((r = prepare_plugin(p, conf)) < 0) {
+			plugins_reload_finish(set, cfg, 0);
 			return r;
 		}
-		p->prepared = true;
 	}
 	return 0;
 }

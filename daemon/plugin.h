@@ -20,8 +20,9 @@ struct plugins;
 int plugins_load(struct plugins **out, struct config *cfg, const struct host_core *core);
 /* start() in order.  On an error those already started are stopped again. */
 int plugins_start(struct plugins *set);
-/* Both steps of a reload with the plugins' sections of `cfg`.  commit: prepare has succeeded. */
-int plugins_reload_prepare(struct plugins *set, struct config *old, struct config *cfg);
+/* Both steps of a reload with the plugins' sections of `cfg`.  A prepare that fails has undone
+ * itself; after one that succeeded, finish is owed. */
+int plugins_reload_prepare(struct plugins *set, struct config *cfg);
 void plugins_reload_finish(struct plugins *set, struct config *cfg, int commit);
 void plugins_drain(struct plugins *set);
 /* stop() in reverse order of start; the grace is shared.  Names a plugin whose stop() fails or

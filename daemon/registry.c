@@ -56,6 +56,11 @@ size_t registry_mailbox_bytes(const struct registry *r)
 	return r->budget.used;
 }
 
+unsigned registry_grace_leases(struct registry *r)
+{
+	return peer_list_count(&r->grace);
+}
+
 static int check_id(const struct registry *r, const char *id, size_t len)
 {
 	if (id == NULL || len == 0)
@@ -340,7 +345,7 @@ static void ended(struct nbs_peer *p, enum peer_state was, bool kept)
 	metrics_count(r->metrics.deregistrations);
 	metrics_record(r->metrics.active, -1);
 	if (!kept) {
-		registry_drop_mailbox(p, p->stalled ? DROPS_STALLED : DROPS_CLOSED);
+		registry_drop_mailbox(p, peer_was_stalled(p) ? DROPS_STALLED : DROPS_CLOSED);
 		peer_unref(p); /* the table's */
 	}
 }

@@ -64,6 +64,11 @@ void registry_ask(struct nbs_peer *p, size_t step)
 	}
 	if (step == 0)
 		peer_list_add(&r->asking, p, clock_ms() + r->admission_timeout);
+	/* After the list: registry_stop() may just have swept it. */
+	if (atomic_load(&r->stopping) && peer_list_remove(&r->asking, p)) {
+		registry_refuse(p, -ESHUTDOWN, "the server is shutting down");
+		return;
+	}
 	for (; step < r->n_admissions; step++)
 		if (ask_one(p, step) != 0)
 			return;

@@ -32,7 +32,6 @@ static void cut_off(struct registry *r, struct nbs_peer *p)
 	static struct log_limit limit;
 	char brief[LOG_ID_BRIEF];
 
-	p->stalled = true;
 	if (!peer_raise_hangup(p, NBS_STALLED))
 		return;
 	metrics_count(r->metrics.stalled);
@@ -78,7 +77,7 @@ static void end_grace(struct registry *r, struct nbs_peer *p)
 	pthread_rwlock_unlock(&s->lock);
 	if (!held)
 		return;
-	registry_drop_mailbox(p, p->stalled ? DROPS_STALLED : DROPS_GRACE);
+	registry_drop_mailbox(p, peer_was_stalled(p) ? DROPS_STALLED : DROPS_GRACE);
 	peer_unref(p); /* the table's */
 }
 

@@ -12,11 +12,6 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
-static struct nbs_conn *conn_of_timer(struct io_timer *timer)
-{
-	return (struct nbs_conn *)((char *)timer - offsetof(struct nbs_conn, timer));
-}
-
 static void hand_to(struct nbs_conn *conn, struct service *service)
 {
 	if (service == NULL) {
@@ -69,7 +64,7 @@ static void bytes_came(struct io_source *source, uint32_t events)
 
 static void timed_out(struct io_timer *timer)
 {
-	conn_refuse(conn_of_timer(timer), CONN_REFUSED_SILENT);
+	conn_refuse(CONN_OF(timer, timer), CONN_REFUSED_SILENT);
 }
 
 void sniffer_begin(struct nbs_conn *conn)

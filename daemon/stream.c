@@ -17,11 +17,6 @@
 
 #define QUEUE_FIRST 4096
 
-static struct nbs_conn *conn_of_task(struct io_task *task)
-{
-	return (struct nbs_conn *)((char *)task - offsetof(struct nbs_conn, task));
-}
-
 static size_t queued(const struct nbs_conn *conn)
 {
 	return conn->queue_end - conn->queue_at;
@@ -65,7 +60,7 @@ static void end(struct nbs_conn *conn, int err)
 
 static void end_task(struct io_task *task)
 {
-	struct nbs_conn *conn = conn_of_task(task);
+	struct nbs_conn *conn = CONN_OF(task, task);
 
 	end(conn, conn->error);
 }
@@ -264,8 +259,7 @@ static void stream_event(struct io_source *source, uint32_t events)
 
 static void linger_over(struct io_timer *timer)
 {
-	struct nbs_conn *conn =
-	    (struct nbs_conn *)((char *)timer - offsetof(struct nbs_conn, timer));
+	struct nbs_conn *conn = CONN_OF(timer, timer);
 
 	end(conn, 0);
 }
@@ -274,7 +268,7 @@ void stream_close(struct nbs_conn *conn, int how)
 {
 	const struct linger abort_now = {.l_onoff = 1, .l_linger = 0};
 
-	if (conn->phase != CONN_STREAM)
+	if (conn->phase == CONN_ENDED || (conn->phase != CONN_STREAM && how == NBS_CLOSE_FLUSH))
 		return;
 	if (how == NBS_CLOSE_ABORT) {
 		setsockopt(conn->source.fd, SOL_SOCKET, SO_LINGER, &abort_now, sizeof(abort_now));
@@ -308,8 +302,7 @@ void stream_resume(struct nbs_conn *conn)
 
 static void woken(struct io_task *task)
 {
-	struct nbs_conn *conn =
-	    (struct nbs_conn *)((char *)task - offsetof(struct nbs_conn, wake_task));
+	struct nbs_conn *conn = CONN_OF(task, wake_task);
 
 	atomic_store(&conn->waking, false);
 	if (conn->released)

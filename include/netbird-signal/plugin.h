@@ -155,7 +155,8 @@ struct nbs_conn_ops {
  * A taker of connections that speak one protocol.  It has one of two forms: adopt() for
  * libraries that want a connected socket, open() for those that work on bytes.  Exactly one
  * of the two is set.  Connections come from the daemon's listeners, recognised by their first
- * bytes, none of which has been consumed.
+ * bytes, none of which has been consumed.  Those that were recognised while a shutdown begins may
+ * still come after drain() and stop(): refuse them with -ESHUTDOWN until destroy().
  */
 struct nbs_service {
 	size_t size;
@@ -298,9 +299,11 @@ struct nbs_host {
 	/* [conn] Stop and resume readable(); TCP's window then holds the sender. */
 	void (*conn_pause)(struct nbs_conn *);
 	void (*conn_resume)(struct nbs_conn *);
-	/* [conn] NBS_CLOSE_FLUSH or NBS_CLOSE_ABORT.  closed() comes later, never from inside. */
+	/* [conn] NBS_CLOSE_FLUSH or NBS_CLOSE_ABORT, which may follow the former.  After it only
+	 * closed() comes, later and never from inside. */
 	void (*conn_close)(struct nbs_conn *, int how);
-	/* [any], until closed() is called: woken() will come on the connection's thread. */
+	/* [any], until closed() is called: woken() will come on the connection's thread, unless
+	 * conn_close() was called. */
 	void (*conn_wake)(struct nbs_conn *);
 
 	/* EXPERIMENTAL, [main], in init() only; ops and self KEPT until destroy(). */

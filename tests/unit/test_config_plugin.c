@@ -4,6 +4,7 @@
 #include "config_case.h"
 
 #include <errno.h>
+#include <string.h>
 
 Test(config_plugin, keys_of_a_plugin)
 {
@@ -28,7 +29,6 @@ Test(config_plugin, keys_of_a_plugin)
 	cr_expect_str_eq(absent, "absent");
 	cr_expect_eq(config_plugin_int(p, "absent", 0, 1, &kept), 0);
 	cr_expect_eq(kept, 7);
-	cr_expect_eq(config_plugin_unasked(p), 0);
 	config_free(cfg);
 }
 
@@ -63,13 +63,19 @@ Test(config_plugin, bad_bool_of_a_plugin, .init = cr_redirect_stderr)
 	config_free(cfg);
 }
 
-Test(config_plugin, unasked_key_of_a_plugin, .init = cr_redirect_stderr)
+static bool knows(const void *arg, const char *key)
+{
+	return strstr(arg, key) != NULL;
+}
+
+Test(config_plugin, unknown_key_of_a_plugin, .init = cr_redirect_stderr)
 {
 	struct config *cfg = case_good("[plugin p]\na = 1\nb = 2\n");
 	int64_t a = 0;
 
 	cr_expect_eq(config_plugin_int(config_plugin(cfg, "p"), "a", 0, 1, &a), 0);
-	cr_expect_eq(config_plugin_unasked(config_plugin(cfg, "p")), -EINVAL);
+	cr_expect_eq(config_plugin_unknown(config_plugin(cfg, "p"), knows, "a b"), 0);
+	cr_expect_eq(config_plugin_unknown(config_plugin(cfg, "p"), knows, "a"), -EINVAL);
 	expect_said("3: [plugin p] b: the plugin knows no such key");
 	config_free(cfg);
 }

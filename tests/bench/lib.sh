@@ -1,0 +1,112 @@
+# What smoke.sh and full.sh share: starting and ending the two servers, "daemon" and "yardstick",
+# with their files below $dir.  Sourced by run; needs B (the build directory).
+
+bin=$B/tests/bench
+dir=$(mktemp -d) || exit 1
+declare -A pid port # of the servers that run, by name
+trap end_all EXIT
+trap 'exit 1' INT TERM HUP
+
+end_all() {
+	local name
+	for name in "${!pid[@]}"; do
+		kill -KILL "${pid[$name]}" 2>/dev/null
+		wait "${pid[$name]}" 2>/dev/null
+	done
+	rm -rf "$dir"
+}
+
+say() { printf '%s\n' "$*"; }
+
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for() {
+	local until=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $until ] || return 1
+		sleep 0.05
+	done
+}
+
+gone() { ! kill -0 "${pid[$1]}" 2>/dev/null; }
+
+# Sets port[NAME] from what the server says of its one listener; also true if it has ended.
+told_port() {
+	port[$1]=$(sed -n -E 's/.*(listening port=|listening name=signal address=[^ ]*:)([0-9]+).*/\2/p' \
+		"$dir/$1.log" | head -n 1)
+	[ -n "${port[$1]}" ] || gone "$1"
+}
+
+write_config() {
+	cat >"$dir/signal.ini" <<-INI
+		[daemon]
+		log-file = console
+		plugin-dir = $B/plugins
+		[listener signal]
+		address = 127.0.0.1:0
+		[plugin grpc]
+		[plugin probe]
+		file = $(realpath "$B/tests/plugin/probe.so")
+		socket = $dir/probe.sock
+	INI
+}
+
+# start NAME
+start() {
+	: >"$dir/$1.log"
+	if [ "$1" = yardstick ]; then
+		"$bin/yardstick" 127.0.0.1:0 >"$dir/$1.log" 2>&1 &
+	else
+		write_config
+		"$B/netbird-signal" run --config "$dir/signal.ini" >"$dir/$1.log" 2>&1 &
+	fi
+	pid[$1]=$!
+	wait_for 20 told_port "$1"
+	[ -n "${port[$1]}" ] && return 0
+	say "$1 does not start:" && cat "$dir/$1.log"
+	end "$1"
+	return 1
+}
+
+# end NAME: without a word.
+end() {
+	kill -KILL "${pid[$1]}" 2>/dev/null
+	wait "${pid[$1]}" 2>/dev/null
+	unset "pid[$1]"
+}
+
+# stop NAME: as an operator would; it must exit by itself, in time and with 0.
+stop() {
+	local status
+	kill -TERM "${pid[$1]}"
+	wait_for 30 gone "$1" || kill -KILL "${pid[$1]}"
+	wait "${pid[$1]}"
+	status=$?
+	unset "pid[$1]"
+	[ "$status" -eq 0 ] && return 0
+	say "$1 ended with status $status:" && tail -n 20 "$dir/$1.log"
+	return 1
+}
+
+# aim NAME...: sets `generator`, the command without its options.
+aim() {
+	local name
+	generator=("$bin/loadgen")
+	for name; do
+		generator+=(--address "127.0.0.1:${port[$name]}" --pid "${pid[$name]}")
+	done
+}
+
+# value KEY < lines: the value of KEY in the last result line.
+value() { sed -n "s/^result .* $1=\([^ ]*\).*/\1/p" | tail -n 1; }
+
+# The gauges that count peers and connections, and what is kept for them, into $dir/gauges.
+gauges_are_zero() {
+	local name
+	"$bin/series" "$dir/probe.sock" >"$dir/series" 2>"$dir/series.log" || return 1
+	for name in connections_open active_peers grpc_streams peers_in_grace mailbox_messages \
+		mailbox_bytes; do
+		grep -E "^$name(\{[^}]*\})? " "$dir/series" || echo "$name is missing"
+	done >"$dir/gauges"
+	! grep -v ' 0$' "$dir/gauges" >"$dir/not-zero"
+}
