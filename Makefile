@@ -15,6 +15,8 @@ GEN     := build/gen
 CC      ?= cc
 Q       := $(if $(V),,@)# `make V=1` shows every command
 PKG     := pkg-config
+# For a make inside one that was not told how many jobs to run.
+JOBS    = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc) --output-sync)
 
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
            -Wpointer-arith -Wwrite-strings -Wformat=2 -Wundef
@@ -64,16 +66,20 @@ PLUGIN_SO := $(PLUGINS:%=$(B)/plugins/%.so)
 DEFAULT_PLUGINS := $(strip $(foreach p,$(PLUGINS),$(if $(filter yes,$($(p)_DEFAULT)),$(p))))
 all: $(PLUGIN_SO)
 
+# pkg-config takes a second for gRPC's hundred libraries: once, and only when a plugin is built.
+once = $(eval $(1) := $(shell $(2)))$($(1))
 define plugin_rules
+$(1)_CFLAGS = $$(call once,$(1)_CFLAGS,$(PKG) --cflags $$($(1)_PKGS))
+$(1)_LIBS = $$(call once,$(1)_LIBS,$(PKG) --libs $$($(1)_PKGS))
 $(1)_OBJ := $$(patsubst plugins/%.c,$(B)/plugins/%.o,$$(filter plugins/%,$$($(1)_SRC))) \
             $$(patsubst $(GEN)/%.c,$(B)/gen/%.o,$$(filter $(GEN)/%,$$($(1)_SRC)))
-$$(filter $(B)/plugins/%,$$($(1)_OBJ)): CPPFLAGS := -D_GNU_SOURCE $(FORTIFY) -Iinclude -I$(GEN) \
-    -DVERSION='"$(VERSION)"' $$(shell $(PKG) --cflags $$($(1)_PKGS))
+$$(filter $(B)/plugins/%,$$($(1)_OBJ)): CPPFLAGS = -D_GNU_SOURCE $(FORTIFY) -Iinclude -I$(GEN) \
+    -DVERSION='"$(VERSION)"' $$($(1)_CFLAGS)
 $$(filter $(B)/plugins/%,$$($(1)_OBJ)): CFLAGS += -fPIC -fvisibility=hidden
 $$(filter $(B)/plugins/%,$$($(1)_OBJ)): | $(PROTO_SRC)
 $(B)/plugins/$(1).so: $$($(1)_OBJ)
 	$(CC) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) -Wl$(comma)--as-needed $(LDFLAGS) $$^ -o $$@ \
-	    $$(shell $(PKG) --libs $$($(1)_PKGS)) -pthread
+	    $$($(1)_LIBS) -pthread
 endef
 $(foreach p,$(PLUGINS),$(eval $(call plugin_rules,$(p))))
 
@@ -85,6 +91,13 @@ DAEMON_LIBS := -liniparser -ldl
 $(DAEMON_OBJ): CPPFLAGS += -DPLUGIN_DIR='"$(LIBDIR)/netbird-signal"' \
     -DDEFAULT_PLUGINS='"$(DEFAULT_PLUGINS)"'
 $(DAEMON_OBJ): CFLAGS += -fPIE
+# What is compiled in is compiled anew when it changes: `make install PREFIX=/usr` after `make`.
+DEFAULTS := $(VERSION) $(LIBDIR) $(DEFAULT_PLUGINS)
+$(DAEMON_OBJ): $(B)/defaults
+$(B)/defaults: FORCE
+	@mkdir -p $(@D)
+	@echo '$(DEFAULTS)' | cmp -s - $@ || echo '$(DEFAULTS)' > $@
+FORCE:
 
 $(B)/%.o: %.c
 	$(Q)mkdir -p $(@D)
@@ -101,8 +114,8 @@ $(B)/netbird-signal: $(B)/daemon/main.o $(DAEMON_LIB)
 # --- set-up ---------------------------------------------------------------------------------
 # apt-get runs only when dpkg misses something, so that a second call needs no network.
 define install_missing
-@missing=$$(for p in $(1); do \
-	dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+@have=" $$(dpkg-query -W -f='$${Package}:$${db:Status-Status} ' $(1) 2>/dev/null)"; \
+missing=$$(for p in $(1); do case "$$have" in *" $$p:installed "*) ;; *) echo $$p ;; esac; done); \
 if [ -n "$$missing" ]; then \
 	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 	echo "installing:" $$missing; \
@@ -120,7 +133,7 @@ deps-test:
 	$(call install_missing,$(shell command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm))
 
 run: deps
-	$(MAKE) all
+	$(MAKE) $(JOBS) all
 	$(B)/netbird-signal run --config etc/run.ini --log-file console
 
 -include tests/tests.mk

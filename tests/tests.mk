@@ -14,6 +14,6 @@ include $(sort $(wildcard tests/*/suite.mk))
 
 test-programs: all $(TEST_PROGRAMS)
 test: deps-test
-	$(MAKE) test-programs
+	$(MAKE) $(JOBS) test-programs
 	B=$(B) tests/run $(TEST_SUITES)
 .PHONY: test-programs

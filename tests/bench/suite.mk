@@ -19,5 +19,5 @@ $(B)/tests/bench/series: $(B)/tests/bench/series.o
 $(B)/tests/bench/%.o: CFLAGS += -fPIE
 
 bench: deps-test
-	$(MAKE) all $(BENCH_PROGRAMS) $(B)/tests/plugin/probe.so
+	$(MAKE) $(JOBS) all $(BENCH_PROGRAMS) $(B)/tests/plugin/probe.so
 	B=$(B) tests/bench/run --full
