@@ -78,7 +78,8 @@ $$(filter $(B)/plugins/%,$$($(1)_OBJ)): CPPFLAGS = -D_GNU_SOURCE $(FORTIFY) -Iin
 $$(filter $(B)/plugins/%,$$($(1)_OBJ)): CFLAGS += -fPIC -fvisibility=hidden
 $$(filter $(B)/plugins/%,$$($(1)_OBJ)): | $(PROTO_SRC)
 $(B)/plugins/$(1).so: $$($(1)_OBJ)
-	$(CC) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) -Wl$(comma)--as-needed $(LDFLAGS) $$^ -o $$@ \
+	$(if $(V),,@echo '  LD   $$@')
+	$(Q)$(CC) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) -Wl$(comma)--as-needed $(LDFLAGS) $$^ -o $$@ \
 	    $$($(1)_LIBS) -pthread
 endef
 $(foreach p,$(PLUGINS),$(eval $(call plugin_rules,$(p))))
@@ -109,7 +110,8 @@ $(DAEMON_LIB): $(filter-out %/main.o,$(DAEMON_OBJ))
 	$(AR) rcs $@ $^
 
 $(B)/netbird-signal: $(B)/daemon/main.o $(DAEMON_LIB)
-	$(CC) $(EXE) $(LDFLAGS) $^ -o $@ $(DAEMON_LIBS)
+	$(if $(V),,@echo '  LD   $@')
+	$(Q)$(CC) $(EXE) $(LDFLAGS) $^ -o $@ $(DAEMON_LIBS)
 
 # --- set-up ---------------------------------------------------------------------------------
 # apt-get runs only when dpkg misses something, so that a second call needs no network.

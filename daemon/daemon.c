@@ -188,14 +188,11 @@ static void apply_limits(struct daemon *d, const struct config *cfg)
 static void tick(void *arg, uint64_t now_ms)
 {
 	struct daemon *d = arg;
-	const struct memory_use use = {.connections = conn_limits_count(d->limits),
-	                               .grace_leases = registry_grace_leases(d->core.registry),
-	                               .mailbox_bytes = registry_mailbox_bytes(d->core.registry)};
 
 	registry_tick(d->core.registry, now_ms);
 	drops_tick(d->drops, now_ms);
 	listeners_tick(d->listeners);
-	memory_tick(now_ms, &use);
+	memory_tick(now_ms);
 }
 
 /* Two steps: everything that may fail, then what cannot. */

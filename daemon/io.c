@@ -309,9 +309,12 @@ void io_stop(struct io *io)
 		t->joined = true;
 	}
 	/* What one thread posted to another that had left already. */
-	for (unsigned i = 0; i < io->n_threads; i++)
-		if (io->threads[i].joined)
-			io->leave(io->leave_arg, &io->threads[i]);
+	for (unsigned i = 0; i < io->n_threads; i++) {
+		if (!io->threads[i].joined)
+			continue;
+		io->threads[i].joined = false; /* io_close() stops once more */
+		io->leave(io->leave_arg, &io->threads[i]);
+	}
 }
 
 void io_close(struct io *io)

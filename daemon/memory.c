@@ -1,52 +1,60 @@
-/* malloc_trim() when it pays: it walks all arenas and holds their locks meanwhile. */
+/*
+ * malloc_trim() when it pays: it walks all arenas and holds their locks meanwhile.  What glibc
+ * counts as free stays so after a trim, though its pages are gone; so the measure is how much
+ * more is free than at the lowest point since the last trim.
+ */
 #include "memory.h"
 
 #include "clock.h"
 #include "log.h"
 
 #include <malloc.h>
-#include <stdbool.h>
+#include <stdint.h>
 
-#define QUIET_MS 3000
+#define LOOK_MS 2000  /* looking walks the free lists: not at every tick */
+#define QUIET_MS 4000 /* so long nothing of it was needed again */
 #define PAUSE_MS 10000
-/* Rough bytes of heap behind one connection, whatever transport it has. */
-#define PER_CONNECTION 16384
-#define PER_GRACE_LEASE 8192
 #define WORTH_IT (8 * 1024 * 1024)
 
 static struct {
-	size_t peak;      /* the most in use since the last trim */
-	size_t lowest;    /* the least since the fall began */
-	uint64_t fell_ms; /* when `lowest` was reached; 0: no fall worth a trim */
-	uint64_t next_ms; /* not before */
-} state;
+	size_t lowest, highest;    /* free bytes since the last trim, and since the rise began */
+	uint64_t rose_ms;          /* when `highest` was reached; 0: no rise worth a trim */
+	uint64_t look_ms, trim_ms; /* not before */
+} state = {.lowest = SIZE_MAX};
 
-static void trim(uint64_t now_ms, size_t used)
+static void trim(uint64_t now_ms)
 {
 	uint64_t begin = clock_ms();
 
 	malloc_trim(0);
-	state.peak = used;
-	state.fell_ms = 0;
-	state.next_ms = now_ms + PAUSE_MS;
+	state.lowest = SIZE_MAX;
+	state.rose_ms = 0;
+	state.trim_ms = now_ms + PAUSE_MS;
 	log_debug("daemon", "heap trimmed ms=%llu", (unsigned long long)(clock_ms() - begin));
 }
 
-void memory_tick(uint64_t now_ms, const struct memory_use *use)
+static void look(uint64_t now_ms)
 {
-	size_t used = (size_t)use->connections * PER_CONNECTION +
-	              (size_t)use->grace_leases * PER_GRACE_LEASE + use->mailbox_bytes;
+	size_t unused = mallinfo2().fordblks;
 
-	if (used > state.peak)
-		state.peak = used;
-	if (state.peak - used < WORTH_IT) {
-		state.fell_ms = 0;
+	if (unused < state.lowest)
+		state.lowest = unused;
+	if (unused - state.lowest < WORTH_IT) {
+		state.rose_ms = 0;
 		return;
 	}
-	if (state.fell_ms == 0 || used < state.lowest) {
-		state.fell_ms = now_ms;
-		state.lowest = used;
+	if (state.rose_ms == 0 || unused > state.highest + WORTH_IT) {
+		state.rose_ms = now_ms;
+		state.highest = unused;
 	}
-	if (now_ms >= state.fell_ms + QUIET_MS && now_ms >= state.next_ms)
-		trim(now_ms, used);
+	if (now_ms >= state.rose_ms + QUIET_MS && now_ms >= state.trim_ms)
+		trim(now_ms);
+}
+
+void memory_tick(uint64_t now_ms)
+{
+	if (now_ms < state.look_ms)
+		return;
+	state.look_ms = now_ms + LOOK_MS;
+	look(now_ms);
 }

@@ -56,11 +56,6 @@ size_t registry_mailbox_bytes(const struct registry *r)
 	return r->budget.used;
 }
 
-unsigned registry_grace_leases(struct registry *r)
-{
-	return peer_list_count(&r->grace);
-}
-
 static int check_id(const struct registry *r, const char *id, size_t len)
 {
 	if (id == NULL || len == 0)

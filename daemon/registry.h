@@ -59,8 +59,6 @@ void registry_tick(struct registry *r, uint64_t now_ms);
 unsigned registry_tick_ms(const struct registry *r);
 /* [any] What all mailboxes hold now. */
 size_t registry_mailbox_bytes(const struct registry *r);
-/* [any] How many leases are in their grace period. */
-unsigned registry_grace_leases(struct registry *r);
 /* [main] Hangs up every lease with NBS_STOPPING; no id is registered any more. */
 void registry_stop(struct registry *r);
 

@@ -6,15 +6,18 @@ TEST_PROGRAMS += $(BENCH_PROGRAMS)
 
 $(B)/tests/bench/loadgen: $(patsubst %,$(B)/tests/bench/%.o, \
     loadgen scenario run swarm peer frame hist procfs)
-	$(CC) $(EXE) $(LDFLAGS) $^ -o $@ $(shell $(PKG) --libs libnghttp2)
+	$(if $(V),,@echo '  LD   $@')
+	$(Q)$(CC) $(EXE) $(LDFLAGS) $^ -o $@ $(shell $(PKG) --libs libnghttp2)
 
 # The yardstick takes its channel arguments from the plugin that it is compared with.
 $(B)/tests/bench/yardstick: $(patsubst %,$(B)/%.o,tests/bench/yardstick tests/bench/stream \
     tests/bench/idmap tests/bench/frame plugins/grpc/arguments plugins/grpc/config)
-	$(CC) $(EXE) $(LDFLAGS) -Wl,--as-needed $^ -o $@ $(shell $(PKG) --libs grpc_unsecure)
+	$(if $(V),,@echo '  LD   $@')
+	$(Q)$(CC) $(EXE) $(LDFLAGS) -Wl,--as-needed $^ -o $@ $(shell $(PKG) --libs grpc_unsecure)
 
 $(B)/tests/bench/series: $(B)/tests/bench/series.o
-	$(CC) $(EXE) $(LDFLAGS) $^ -o $@
+	$(if $(V),,@echo '  LD   $@')
+	$(Q)$(CC) $(EXE) $(LDFLAGS) $^ -o $@
 
 $(B)/tests/bench/%.o: CFLAGS += -fPIE
 

@@ -4,7 +4,8 @@ STRESS_SANS := thread address,undefined
 STRESS_PROGRAMS := $(patsubst tests/stress/%.c,%,$(wildcard tests/stress/stress_*.c))
 
 $(STRESS_PROGRAMS:%=$(B)/tests/stress/%): $(B)/tests/stress/%: $(B)/tests/stress/%.o $(DAEMON_LIB)
-	$(CC) $(EXE) $(LDFLAGS) $^ -o $@ $(DAEMON_LIBS)
+	$(if $(V),,@echo '  LD   $@')
+	$(Q)$(CC) $(EXE) $(LDFLAGS) $^ -o $@ $(DAEMON_LIBS)
 $(STRESS_PROGRAMS:%=$(B)/tests/stress/%.o): CFLAGS += -fPIE
 
 stress-programs: $(STRESS_PROGRAMS:%=$(B)/tests/stress/%)

@@ -15,6 +15,7 @@ $(UNIT_PROGRAMS:%=%.o): | $(PROTO_SRC)
 
 define unit_rule
 $(B)/tests/unit/$(1): $(B)/tests/unit/$(1).o $$($(1)_OBJ) $(UNIT_PROTO) $(DAEMON_LIB)
-	$(CC) $(EXE) $(LDFLAGS) $$^ -o $$@ $(DAEMON_LIBS) -lcriterion -lprotobuf-c $$($(1)_LIBS)
+	$(if $(V),,@echo '  LD   $$@')
+	$(Q)$(CC) $(EXE) $(LDFLAGS) $$^ -o $$@ $(DAEMON_LIBS) -lcriterion -lprotobuf-c $$($(1)_LIBS)
 endef
 $(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
