@@ -84,9 +84,12 @@ void call_cut(const struct call *call, struct verdict verdict)
 
 void call_finish(const struct call *call, grpc_status_code code)
 {
-	metrics_rpc(&call->t->metrics, call->method, code, call->began);
+	struct transport *t = call->t;
+
+	metrics_rpc(&t->metrics, call->method, code, call->began);
 	links_leave(call->link);
-	grpc_call_unref(call->core);
+	grpc_call_unref(call->core); /* and often what `call` points to */
+	pending_end(&t->calls);
 }
 
 static void answered(struct tag *tag, bool ok)

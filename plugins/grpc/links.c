@@ -18,6 +18,7 @@
 struct link {
 	atomic_uint refs; /* one by the table, one by each call */
 	atomic_uint calls;
+	atomic_bool cut;
 	int fd;
 	ino_t inode;
 	char remote[]; /* ended by NUL */
@@ -65,6 +66,7 @@ static struct link *link_new(int fd, const char *remote)
 		return NULL;
 	atomic_init(&link->refs, 1);
 	atomic_init(&link->calls, 0);
+	atomic_init(&link->cut, false);
 	link->fd = fd;
 	link->inode = fstat(fd, &st) == 0 ? st.st_ino : 0;
 	memcpy(link->remote, remote, len);
@@ -157,26 +159,29 @@ const char *links_remote(const struct link *link)
 	return link != NULL ? link->remote : "?";
 }
 
-static int cut(int fd, ino_t inode)
+/* Whether the socket was still there. */
+static bool shut_socket(const struct link *link)
 {
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int copy = fcntl(link->fd, F_DUPFD_CLOEXEC, 0);
 	struct stat st;
-	int done = 0;
+	bool same;
 
 	if (copy < 0)
-		return 0;
-	if (inode != 0 && fstat(copy, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == inode) {
+		return false;
+	same = link->inode != 0 && fstat(copy, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	       st.st_ino == link->inode;
+	if (same)
 		shutdown(copy, SHUT_RDWR);
-		done = 1;
-	}
 	close(copy);
-	return done;
+	return same;
 }
 
-void links_cut(struct link *link)
+bool links_cut(struct link *link)
 {
-	if (link != NULL)
-		cut(link->fd, link->inode);
+	if (link == NULL || atomic_exchange(&link->cut, true))
+		return false;
+	shut_socket(link);
+	return true;
 }
 
 unsigned links_cut_all(struct links *links)
@@ -185,8 +190,8 @@ unsigned links_cut_all(struct links *links)
 
 	pthread_mutex_lock(&links->lock);
 	for (size_t i = 0; i < links->size; i++)
-		if (links->by_fd[i] != NULL)
-			n += (unsigned)cut(links->by_fd[i]->fd, links->by_fd[i]->inode);
+		if (links->by_fd[i] != NULL && shut_socket(links->by_fd[i]))
+			n++;
 	pthread_mutex_unlock(&links->lock);
 	return n;
 }

@@ -8,7 +8,8 @@
 
 #include "core.h"
 
-#include <netbird-signal/plugin.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 struct link;
 struct links;
@@ -30,9 +31,10 @@ void links_leave(struct link *link);
 /* The client's address, "?" for NULL; valid until links_leave(). */
 const char *links_remote(const struct link *link);
 
-/* Shuts the socket of one connection, or of all, if C core has not closed it yet.  C core then
- * sees an error, whatever it was waiting for. */
-void links_cut(struct link *link);
+/* Shuts the socket of a connection if C core has not closed it yet.  C core then sees an error,
+ * whatever it was waiting for.  True the first time for this connection. */
+bool links_cut(struct link *link);
+/* The same for all of them; how many there were. */
 unsigned links_cut_all(struct links *links);
 
 #endif

@@ -1,6 +1,7 @@
 /* Messages between C core's byte buffers and the daemon, without a copy of ours. */
 #include "message.h"
 
+#include "pending.h"
 #include "transport.h"
 
 #include <errno.h>
@@ -10,12 +11,18 @@
  * frame pays with a copy. */
 #define PIECES 128
 
-/* C core hands a slice's owner back without saying who made it. */
+/* C core gives a slice's owner back without saying who made it: these are of the process. */
 static void (*release_msg)(struct nbs_msg *);
+static struct pending held = PENDING_INITIALIZER;
 
-void message_setup(struct nbs_host *host)
+void message_open(struct nbs_host *host)
 {
 	release_msg = host->msg_unref;
+}
+
+bool message_close(unsigned ms)
+{
+	return pending_wait(&held, ms);
 }
 
 static int forward_copy(struct transport *t, grpc_byte_buffer_reader *reader)
@@ -53,6 +60,7 @@ int message_forward(struct transport *t, grpc_byte_buffer *bytes)
 static void release(void *msg)
 {
 	release_msg(msg);
+	pending_end(&held);
 }
 
 grpc_byte_buffer *message_wrap(struct nbs_msg *msg)
@@ -60,6 +68,7 @@ grpc_byte_buffer *message_wrap(struct nbs_msg *msg)
 	grpc_slice slice = grpc_slice_new_with_user_data((void *)msg->wire, msg->len, release, msg);
 	grpc_byte_buffer *bytes = grpc_raw_byte_buffer_create(&slice, 1);
 
+	pending_begin(&held);
 	grpc_slice_unref(slice);
 	return bytes;
 }

@@ -53,11 +53,13 @@ static int grpc_init_plugin(struct nbs_host *host, void **self)
 	}
 	pthread_rwlock_init(&t->gate, NULL);
 	health_open(&t->health);
+	pending_open(&t->calls);
 	if ((r = host->service_register(host, &service, t)) < 0)
 		goto err2;
 	*self = t;
 	return 0;
 err2:
+	pending_close(&t->calls);
 	health_close(&t->health);
 	pthread_rwlock_destroy(&t->gate);
 	links_free(t->links);
@@ -116,6 +118,7 @@ static void grpc_destroy(void *self)
 {
 	struct transport *t = self;
 
+	pending_close(&t->calls);
 	health_close(&t->health);
 	pthread_rwlock_destroy(&t->gate);
 	links_free(t->links);

@@ -72,6 +72,7 @@ static void ask(struct request *r)
 	struct queue *q = r->queue;
 	grpc_call_error e;
 
+	pending_begin(&q->transport->calls);
 	r->call = NULL;
 	grpc_metadata_array_init(&r->metadata);
 	grpc_call_details_init(&r->details);
@@ -87,19 +88,21 @@ static void ask(struct request *r)
 
 		host->log(host, NBS_ERROR, "request refused: method=%d error=%s", (int)r->method,
 		          grpc_call_error_to_string(e));
+		pending_end(&q->transport->calls);
 	}
 }
 
+/* There may be many thousands of them behind the first: each costs as little as it can. */
 static void cut_off(const struct call *call)
 {
 	struct nbs_host *host = call->t->host;
 
-	metrics_add(&call->t->metrics, call->t->metrics.floods, 1);
-	if (host->log_enabled(host, NBS_DEBUG))
+	if (links_cut(call->link)) {
+		metrics_add(&call->t->metrics, call->t->metrics.floods, 1);
 		host->log(host, NBS_DEBUG, "cut off, too many calls: remote=%s",
 		          links_remote(call->link));
-	links_cut(call->link);
-	call_answer(call, verdict_flood, NULL);
+	}
+	call_finish(call, GRPC_STATUS_RESOURCE_EXHAUSTED);
 }
 
 static void take(struct request *r)
@@ -107,6 +110,7 @@ static void take(struct request *r)
 	struct transport *t = r->queue->transport;
 	struct call call = {t, r->call, NULL, metrics_now(), r->method};
 
+	pending_begin(&t->calls);
 	if (links_enter(t->links, r->call, FLOOD * t->config.max_concurrent_streams, &call.link) <
 	    0)
 		cut_off(&call);
@@ -117,6 +121,7 @@ static void take(struct request *r)
 static void arrived(struct tag *tag, bool ok)
 {
 	struct request *r = TAG_OWNER(tag, struct request, tag);
+	struct transport *t = r->queue->transport;
 
 	if (ok)
 		take(r);
@@ -126,6 +131,7 @@ static void arrived(struct tag *tag, bool ok)
 		grpc_call_details_destroy(&r->details);
 	if (ok)
 		ask(r);
+	pending_end(&t->calls);
 }
 
 void request_all(struct queue *queue)

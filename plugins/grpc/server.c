@@ -5,7 +5,8 @@
 
 #include "arguments.h"
 #include "call.h"
-#include "core_log.h"
+#include "deadline.h"
+#include "library.h"
 #include "links.h"
 #include "message.h"
 #include "queue.h"
@@ -20,10 +21,15 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* How long calls that were cancelled may take to say so to their clients, and sockets that were
- * cut off to be noticed. */
-#define CANCEL_MS 250
+/* What the end keeps of the grace: once for connections without a call to acknowledge the GOAWAY,
+ * once for cancelled calls to tell their clients. */
+#define PART_MS 250
+/* What C core does not need to notice sockets that were cut off. */
 #define CUT_MS 10000
+
+/* What the kernel may hold for a connection each way.  Without a bound that is megabytes: of a
+ * flood that was already cut off, or of messages for a receiver that does not read. */
+#define SOCKET_BUFFER 262144
 
 struct server {
 	struct transport *transport;
@@ -69,8 +75,7 @@ static int queues_open(struct server *s)
 static void server_free(struct server *s)
 {
 	grpc_server_credentials_release(s->credentials);
-	grpc_shutdown();
-	core_log_close();
+	library_close();
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -89,9 +94,8 @@ static struct server *server_new(struct transport *t)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	message_setup(t->host);
-	core_log_open(t->host);
-	grpc_init();
+	message_open(t->host);
+	library_open(t->host);
 	s->credentials = grpc_insecure_server_credentials_create();
 	return s;
 }
@@ -141,9 +145,10 @@ int server_start(struct server **out, struct transport *t)
 static void tune(const struct transport *t, int fd)
 {
 	unsigned timeout = (unsigned)t->config.keepalive_timeout;
-	int one = 1;
+	int buffer = SOCKET_BUFFER;
 
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	/* C core's keepalive cannot tell while a write is stuck: its ping waits behind it. */
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
 }
@@ -180,47 +185,64 @@ static bool wait_stopped(struct server *s, unsigned ms)
 	struct timespec until;
 	bool done;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
+	deadline_after(&until, CLOCK_MONOTONIC, ms);
 	pthread_mutex_lock(&s->lock);
-	while (!s->stopped && pthread_cond_timedwait(&s->changed, &s->lock, &until) != ETIMEDOUT)
+	while (!s->stopped && pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0)
 		;
 	done = s->stopped;
 	pthread_mutex_unlock(&s->lock);
 	return done;
 }
 
-/* A transport whose write is stuck survives being cancelled: C core waits for the write. */
-static bool end_calls(struct server *s)
+/* Waits until no call is left, for at most `ms`, and then a moment for the connections: a client
+ * that vanished never acknowledges a GOAWAY. */
+static bool wait_calls(struct server *s, unsigned ms, unsigned moment_ms)
+{
+	bool none = pending_wait(&s->transport->calls, ms);
+
+	return wait_stopped(s, none ? moment_ms : 0);
+}
+
+static bool end_calls(struct server *s, unsigned ms)
 {
 	struct nbs_host *host = s->transport->host;
 	unsigned n;
 
 	grpc_server_cancel_all_calls(s->core);
-	if (wait_stopped(s, CANCEL_MS))
+	if (wait_stopped(s, ms))
 		return true;
+	/* A connection whose write is stuck survives that: C core waits for the write. */
 	n = links_cut_all(s->transport->links);
 	host->log(host, NBS_INFO, "cut off what did not end: connections=%u", n);
 	return wait_stopped(s, CUT_MS);
 }
 
-int server_stop(struct server *s, unsigned grace_ms)
+/* In this order: while a call is left its handlers start batches, which a queue that is shut down
+ * must not see. */
+static void server_close(struct server *s)
 {
 	struct nbs_host *host = s->transport->host;
 
+	grpc_server_destroy(s->core);
+	if (!pending_wait(&s->transport->calls, CUT_MS))
+		host->log(host, NBS_ERROR, "calls are left");
+	queues_close(s, s->n_queues);
+	if (!message_close(CUT_MS))
+		host->log(host, NBS_ERROR, "gRPC did not give back all messages");
+	server_free(s);
+}
+
+int server_stop(struct server *s, unsigned grace_ms)
+{
+	struct nbs_host *host = s->transport->host;
+	unsigned part_ms = grace_ms / 4 < PART_MS ? grace_ms / 4 : PART_MS;
+
 	s->stopped_tag.done = stopped;
 	grpc_server_shutdown_and_notify(s->core, s->queues[0].cq, &s->stopped_tag);
-	if (!wait_stopped(s, grace_ms) && !end_calls(s)) {
+	if (!wait_calls(s, grace_ms - 2 * part_ms, part_ms) && !end_calls(s, part_ms)) {
 		host->log(host, NBS_ERROR, "gRPC did not come to an end");
 		return -ETIMEDOUT;
 	}
-	grpc_server_destroy(s->core);
-	queues_close(s, s->n_queues);
-	server_free(s);
+	server_close(s);
 	return 0;
 }

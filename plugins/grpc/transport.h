@@ -7,6 +7,7 @@
 #include "config.h"
 #include "health.h"
 #include "metrics.h"
+#include "pending.h"
 
 #include <netbird-signal/plugin.h>
 
@@ -22,8 +23,9 @@ struct transport {
 	struct metrics metrics;
 	struct health health;
 	struct links *links;
-	/* Readers hold it while they use `server`; start() and stop() write.  No other lock is
-	 * taken by the plugin while it is held. */
+	struct pending calls; /* asked for and not arrived, or arrived and not finished */
+	/* Readers hold it while they use `server`; start() and stop() write.  Under it only the
+	 * links' lock is taken. */
 	pthread_rwlock_t gate;
 	struct server *server; /* NULL unless connections are taken */
 };

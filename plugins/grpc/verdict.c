@@ -4,7 +4,6 @@
 #include <errno.h>
 
 const struct verdict verdict_ok = {GRPC_STATUS_OK, ""};
-const struct verdict verdict_flood = {GRPC_STATUS_RESOURCE_EXHAUSTED, "too many streams"};
 const struct verdict verdict_stopping = {GRPC_STATUS_UNAVAILABLE, "server is shutting down"};
 const struct verdict verdict_no_id = {GRPC_STATUS_FAILED_PRECONDITION,
                                       "missing connection header: x-wiretrustee-peer-id"};

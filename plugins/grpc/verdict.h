@@ -11,8 +11,8 @@ struct verdict {
 	const char *text;
 };
 
-extern const struct verdict verdict_ok, verdict_flood, verdict_stopping, verdict_no_id,
-    verdict_replaced, verdict_stalled, verdict_no_message, verdict_too_large, verdict_unimplemented,
+extern const struct verdict verdict_ok, verdict_stopping, verdict_no_id, verdict_replaced,
+    verdict_stalled, verdict_no_message, verdict_too_large, verdict_unimplemented,
     verdict_no_request, verdict_no_service, verdict_watchers;
 
 /* What nbs_host.forward() said, as an answer: most of it is not the sender's business. */
