@@ -239,8 +239,9 @@ class Daemon {
 		if (!this.exit)
 			this.signal('SIGTERM');
 		const how = await within(this.child.ended, 'the end after SIGTERM', deadline);
-		const report = this.child.err.find((line) => REPORT.test(line));
-		assert.equal(report, undefined, this.child.err.slice(0, 60).join('\n'));
+		const report = this.child.err.findIndex((line) => REPORT.test(line));
+		if (report >= 0)
+			throw new Error(this.child.err.slice(report, report + 30).join('\n'));
 		assert.deepEqual(how, { code: 0, signal: null });
 	}
 
@@ -253,7 +254,7 @@ class Daemon {
 	}
 
 	tail() {
-		return [...this.lines().slice(-40), ...this.child.err.slice(-40)].join('\n');
+		return [...this.lines().slice(-30), ...this.child.err.slice(0, 10)].join('\n');
 	}
 
 	dispose() {

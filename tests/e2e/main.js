@@ -7,8 +7,8 @@ const path = require('node:path');
 const { run } = require('node:test');
 
 const AT_ONCE = Number(process.env.E2E_JOBS) || 6;
-// The one that takes a minute of waiting starts first.
-const FIRST = ['pings.test.js'];
+// Those that wait for a minute start first.
+const FIRST = ['pings.test.js', 'slow.test.js'];
 
 function files(words) {
 	const all = fs.readdirSync(__dirname).filter((name) => name.endsWith('.test.js')).sort();

@@ -43,9 +43,9 @@ async function stuckPeer(d, id, how) {
 
 const PEERS = { 'send-timeout': '1s', 'grace-period': '0s', 'mailbox-bytes': '4M',
 	'mailbox-messages': 1000 };
-// Nor shall TCP give it up before.
+// Nor shall TCP give it up before, only some time later.
 const PATIENT = { peers: { ...PEERS, 'send-timeout': '1h' },
-	'plugin grpc': { 'keepalive-timeout': '10m' } };
+	'plugin grpc': { 'keepalive-timeout': '45s' } };
 
 // Everybody else is served although the receiver is stuck and will be for an hour; then the
 // timeout is made a second.
@@ -76,11 +76,11 @@ describe('slow', { concurrency: 3 }, () => {
 	});
 
 	scenario('a receiver that does not read its socket holds up nobody and is cut off', {
-		ini: PATIENT,
+		ini: PATIENT, timeout: 180000,
 	}, async (d) => {
 		await holdsUpNobody(d, 'socket');
 		// Its connection too, although it still reads nothing.
-		await d.metricIs('connections_open', 2);
+		await d.metricIs('connections_open', 2, {}, 90000);
 	});
 
 	scenario('a receiver that is cut off gets UNAVAILABLE', {
