@@ -20,6 +20,7 @@ static struct {
 	size_t lowest, highest;    /* free bytes since the last trim, and since the rise began */
 	uint64_t rose_ms;          /* when `highest` was reached; 0: no rise worth a trim */
 	uint64_t look_ms, trim_ms; /* not before */
+	uint64_t again_ms;         /* 0, or when to trim once more */
 } state = {.lowest = SIZE_MAX};
 
 static void trim(uint64_t now_ms)
@@ -30,6 +31,8 @@ static void trim(uint64_t now_ms)
 	state.lowest = SIZE_MAX;
 	state.rose_ms = 0;
 	state.trim_ms = now_ms + PAUSE_MS;
+	/* Small things that pinned whole pages, such as leases in their grace period, go later. */
+	state.again_ms = state.again_ms == 0 ? state.trim_ms : 0;
 	log_debug("daemon", "heap trimmed ms=%llu", (unsigned long long)(clock_ms() - begin));
 }
 
@@ -39,6 +42,10 @@ static void look(uint64_t now_ms)
 
 	if (unused < state.lowest)
 		state.lowest = unused;
+	if (state.again_ms != 0 && now_ms >= state.again_ms) {
+		trim(now_ms);
+		return;
+	}
 	if (unused - state.lowest < WORTH_IT) {
 		state.rose_ms = 0;
 		return;

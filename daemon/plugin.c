@@ -10,29 +10,13 @@
 #include "host.h"
 #include "log.h"
 #include "plugin_file.h"
+#include "plugin_private.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct plugin {
-	char name[CONFIG_NAME_MAX]; /* of its section */
-	char *path;
-	struct config_plugin *conf; /* its section of the configuration that is in force */
-	uint32_t abi;               /* as the note says */
-	const struct nbs_plugin *entry;
-	struct host *host;
-	void *self;
-	bool started, prepared, stuck;
-};
-
-struct plugins {
-	struct plugin *list;
-	size_t n;
-	struct plugins *next; /* in_use */
-};
 
 /* Sets with a plugin that did not stop and may still use them: no leak, but not to be freed. */
 static struct plugins *in_use;
@@ -72,7 +56,7 @@ err0:
 	return NULL;
 }
 
-static bool has_plugin(const struct plugins *set, const char *name)
+bool plugins_have(const struct plugins *set, const char *name)
 {
 	for (size_t i = 0; i < set->n; i++)
 		if (strcmp(set->list[i].name, name) == 0)
@@ -119,7 +103,7 @@ static int open_all(struct plugins *set)
 /* --- life cycle ---------------------------------------------------------------------------- */
 
 /* A plugin's call has failed; makes sure that it is seen as an error. */
-static int failed(const struct plugin *p, const char *call, int r)
+int plugin_failed(const struct plugin *p, const char *call, int r)
 {
 	if (r > 0)
 		r = -EINVAL;
@@ -132,14 +116,14 @@ static int init_plugin(struct plugin *p, const struct host_core *core)
 	int r;
 
 	if ((p->host = host_new(core, p->name, p->conf)) == NULL) {
-		r = failed(p, "init", -ENOMEM);
+		r = plugin_failed(p, "init", -ENOMEM);
 		goto err0;
 	}
 	host_allow_register(p->host, true);
 	r = p->entry->init(host_table(p->host), &p->self);
 	host_allow_register(p->host, false);
 	if (r != 0) {
-		r = failed(p, "init", r);
+		r = plugin_failed(p, "init", r);
 		goto err1;
 	}
 	if ((r = config_plugin_unknown(p->conf, host_knows_key, p->host)) < 0)
@@ -184,7 +168,7 @@ int plugins_start(struct plugins *set)
 		int r = p->entry->start != NULL ? p->entry->start(p->self) : 0;
 
 		if (r != 0) {
-			r = failed(p, "start", r);
+			r = plugin_failed(p, "start", r);
 			plugins_stop(set, 0); /* no connection was accepted so far */
 			return r;
 		}
@@ -211,7 +195,7 @@ static void stop_plugin(struct plugin *p, uint64_t deadline)
 
 	p->started = false;
 	if (r != 0)
-		failed(p, "stop", r);
+		plugin_failed(p, "stop", r);
 	if (leases > 0)
 		log_error("plugin", "stop left leases behind name=%s leases=%u", p->name, leases);
 	if (took > grace + 1000)
@@ -258,116 +242,6 @@ void plugins_free(struct plugins *set)
 bool plugins_stuck(void)
 {
 	return in_use != NULL;
-}
-
-/* --- reload -------------------------------------------------------------------------------- */
-
-static const struct config_entry *find_entry(const struct config_plugin *conf, const char *key)
-{
-	for (size_t i = 0; i < conf->n_entries; i++)
-		if (strcmp(conf->entries[i].key, key) == 0)
-			return &conf->entries[i];
-	return NULL;
-}
-
-static void warn_key(const struct plugin *p, const struct config_entry *e)
-{
-	log_warn("plugin", "%s: [plugin %s] %s: has changed, which needs a restart", e->where,
-	         p->name, e->key);
-}
-
-static void warn_section(const char *name, const char *what)
-{
-	log_warn("plugin", "[plugin %s] %s, which needs a restart", name, what);
-}
-
-/* Names what differs and was not read by reload_prepare(). */
-static void warn_changes(const struct plugin *p, const struct config_plugin *new)
-{
-	const struct config_plugin *old = p->conf;
-
-	if (strcmp(p->path, new->path) != 0)
-		warn_section(p->name, "has another file");
-	if (old == NULL || !config_plugin_changed(old, new))
-		return;
-	for (size_t i = 0; i < new->n_entries; i++) {
-		const struct config_entry *e = &new->entries[i], *was = find_entry(old, e->key);
-
-		if (!e->asked && (was == NULL || strcmp(was->value, e->value) != 0))
-			warn_key(p, e);
-	}
-	/* A key that is gone leaves no mark of who asked for it; but one who reads nothing in a
-	 * reload did not. */
-	for (size_t i = 0; p->entry->reload_prepare == NULL && i < old->n_entries; i++)
-		if (find_entry(new, old->entries[i].key) == NULL)
-			warn_key(p, &old->entries[i]);
-}
-
-/* The section of a plugin that goes on running; NULL if it is no longer wanted. */
-static struct config_plugin *wanted(struct config *cfg, const struct plugin *p)
-{
-	struct config_plugin *conf = config_plugin(cfg, p->name);
-
-	return conf != NULL && conf->enabled ? conf : NULL;
-}
-
-static int prepare_plugin(struct plugin *p, struct config_plugin *conf)
-{
-	int r;
-
-	if ((r = config_plugin_unknown(conf, host_knows_key, p->host)) < 0)
-		return r;
-	host_set_conf(p->host, conf);
-	r = p->entry->reload_prepare != NULL ? p->entry->reload_prepare(p->self) : 0;
-	if (r != 0) {
-		r = failed(p, "reload_prepare", r);
-		host_set_conf(p->host, p->conf);
-		return r;
-	}
-	p->prepared = true;
-	return 0;
-}
-
-int plugins_reload_prepare(struct plugins *set, struct config *cfg)
-{
-	for (struct plugin *p = set->list; p < set->list + set->n; p++) {
-		struct config_plugin *conf = wanted(cfg, p);
-		int r;
-
-		if (conf == NULL)
-			continue; /* as it is until the restart */
-		if ((r = prepare_plugin(p, conf)) < 0) {
-			plugins_reload_finish(set, cfg, 0);
-			return r;
-		}
-	}
-	return 0;
-}
-
-static void finish_plugin(struct plugin *p, struct config *cfg, int commit)
-{
-	if (commit) {
-		struct config_plugin *conf = wanted(cfg, p);
-
-		if (conf != NULL)
-			warn_changes(p, conf);
-		else
-			warn_section(p->name, "is gone");
-		p->conf = conf;
-	}
-	host_set_conf(p->host, p->conf);
-	if (p->prepared && p->entry->reload_finish != NULL)
-		p->entry->reload_finish(p->self, commit);
-	p->prepared = false;
-}
-
-void plugins_reload_finish(struct plugins *set, struct config *cfg, int commit)
-{
-	for (struct plugin *p = set->list; p < set->list + set->n; p++)
-		finish_plugin(p, cfg, commit);
-	for (size_t i = 0; commit && i < cfg->n_plugins; i++)
-		if (cfg->plugins[i].enabled && !has_plugin(set, cfg->plugins[i].name))
-			warn_section(cfg->plugins[i].name, "is new");
 }
 
 /* --- the subcommand ------------------------------------------------------------------------ */

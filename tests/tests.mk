@@ -4,7 +4,7 @@ TEST_SUITES :=
 TEST_PROGRAMS :=
 
 # Plugins that only tests load.
-TEST_PLUGINS := $(patsubst tests/plugin/%.c,$(B)/tests/plugin/%.so,$(filter-out %/fake_host.c,$(wildcard tests/plugin/*.c)))
+TEST_PLUGINS := $(patsubst tests/plugin/%.c,$(B)/tests/plugin/%.so,$(wildcard tests/plugin/*.c))
 TEST_PROGRAMS += $(TEST_PLUGINS)
 $(B)/tests/plugin/%.so: tests/plugin/%.c include/netbird-signal/plugin.h
 	@mkdir -p $(@D)

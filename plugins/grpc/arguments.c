@@ -26,7 +26,7 @@ void arguments_environment(void)
 	setenv("GRPC_EXPERIMENTS", EXPERIMENTS, 0);
 }
 
-static int64_t memory_limit(const struct config *conf, const struct nbs_limits *limits)
+int64_t arguments_memory_limit(const struct config *conf, const struct nbs_limits *limits)
 {
 	if (conf->memory_limit != 0)
 		return conf->memory_limit;
@@ -85,7 +85,7 @@ grpc_server *arguments_server(const struct config *conf, const struct nbs_limits
 	};
 	grpc_channel_args channel_args = {sizeof(args) / sizeof(args[0]), args};
 
-	grpc_resource_quota_resize(quota, (size_t)memory_limit(conf, limits));
+	grpc_resource_quota_resize(quota, (size_t)arguments_memory_limit(conf, limits));
 	server = grpc_server_create(&channel_args, NULL);
 	grpc_resource_quota_unref(quota);
 	return server;

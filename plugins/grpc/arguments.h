@@ -13,6 +13,8 @@ struct nbs_limits;
  * alone. */
 void arguments_environment(void);
 
+/* What C core may use for connections, calls and messages that are being received, in bytes. */
+int64_t arguments_memory_limit(const struct config *conf, const struct nbs_limits *limits);
 /* A server made with them; NULL if C core refuses. */
 grpc_server *arguments_server(const struct config *conf, const struct nbs_limits *limits);
 

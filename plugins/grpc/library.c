@@ -77,8 +77,8 @@ static void wait_done(struct shutdown *s)
 {
 	struct timespec until;
 
-	deadline_after(&until, CLOCK_REALTIME, PATIENCE_MS);
-	while (sem_timedwait(&s->done, &until) < 0 && errno == EINTR)
+	deadline_after(&until, CLOCK_MONOTONIC, PATIENCE_MS);
+	while (sem_clockwait(&s->done, CLOCK_MONOTONIC, &until) < 0 && errno == EINTR)
 		;
 }
 

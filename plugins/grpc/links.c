@@ -5,10 +5,13 @@
  */
 #include "links.h"
 
+#include <netbird-signal/plugin.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,18 +19,30 @@
 #include <unistd.h>
 
 struct link {
-	atomic_uint refs; /* one by the table, one by each call */
+	struct links *links;
+	struct link *next; /* of the spare ones */
+	atomic_uint refs;  /* one by the table, one by each call */
 	atomic_uint calls;
 	atomic_bool cut;
 	int fd;
 	ino_t inode;
-	char remote[]; /* ended by NUL */
+	char remote[NBS_ADDR_MAX];
+};
+
+/* Links come from slabs: as the last link of a number stays until the number is used again, each
+ * would pin a page of its own after many clients have left (1.2 KiB for each of 6,000). */
+#define SLAB 128
+struct slab {
+	struct slab *next;
+	struct link links[SLAB];
 };
 
 struct links {
 	pthread_mutex_t lock; /* taken last, nothing is called while it is held */
 	struct link **by_fd;
 	size_t size;
+	struct link *spare;
+	struct slab *slabs;
 };
 
 struct links *links_new(void)
@@ -39,38 +54,70 @@ struct links *links_new(void)
 	return links;
 }
 
-static void link_unref(struct link *link)
-{
-	if (link != NULL && atomic_fetch_sub(&link->refs, 1) == 1)
-		free(link);
-}
-
 void links_free(struct links *links)
 {
+	struct slab *slab, *next;
+
 	if (links == NULL)
 		return;
-	for (size_t i = 0; i < links->size; i++)
-		link_unref(links->by_fd[i]);
+	for (slab = links->slabs; slab != NULL; slab = next) {
+		next = slab->next;
+		free(slab);
+	}
 	free(links->by_fd);
 	pthread_mutex_destroy(&links->lock);
 	free(links);
 }
 
-static struct link *link_new(int fd, const char *remote)
+/* The lock is held. */
+static void put_spare(struct links *links, struct link *link)
 {
-	size_t len = strlen(remote) + 1;
-	struct link *link = malloc(sizeof(*link) + len);
+	link->next = links->spare;
+	links->spare = link;
+}
+
+/* The lock is held.  NULL when out of memory. */
+static struct link *take_spare(struct links *links)
+{
+	struct link *link;
+	struct slab *slab;
+
+	if (links->spare == NULL) {
+		if ((slab = malloc(sizeof(*slab))) == NULL)
+			return NULL;
+		slab->next = links->slabs;
+		links->slabs = slab;
+		for (size_t i = 0; i < SLAB; i++)
+			put_spare(links, &slab->links[i]);
+	}
+	link = links->spare;
+	links->spare = link->next;
+	return link;
+}
+
+static void link_unref(struct link *link)
+{
+	struct links *links;
+
+	if (link == NULL || atomic_fetch_sub(&link->refs, 1) > 1)
+		return;
+	links = link->links;
+	pthread_mutex_lock(&links->lock);
+	put_spare(links, link);
+	pthread_mutex_unlock(&links->lock);
+}
+
+static void link_init(struct link *link, struct links *links, int fd, const char *remote)
+{
 	struct stat st;
 
-	if (link == NULL)
-		return NULL;
+	link->links = links;
 	atomic_init(&link->refs, 1);
 	atomic_init(&link->calls, 0);
 	atomic_init(&link->cut, false);
 	link->fd = fd;
 	link->inode = fstat(fd, &st) == 0 ? st.st_ino : 0;
-	memcpy(link->remote, remote, len);
-	return link;
+	snprintf(link->remote, sizeof(link->remote), "%s", remote);
 }
 
 /* Room for the number fd; the lock is held. */
@@ -93,21 +140,20 @@ static int grow(struct links *links, int fd)
 
 int links_add(struct links *links, int fd, const char *remote)
 {
-	struct link *link = link_new(fd, remote), *old = NULL;
+	struct link *link, *old = NULL;
 	int r;
 
-	if (link == NULL)
-		return -ENOMEM;
 	pthread_mutex_lock(&links->lock);
 	r = grow(links, fd);
+	if (r == 0 && (link = take_spare(links)) == NULL)
+		r = -ENOMEM;
 	if (r == 0) {
+		link_init(link, links, fd, remote);
 		old = links->by_fd[fd];
 		links->by_fd[fd] = link;
-		link = NULL;
 	}
 	pthread_mutex_unlock(&links->lock);
 	link_unref(old);
-	link_unref(link);
 	return r;
 }
 
@@ -159,15 +205,15 @@ const char *links_remote(const struct link *link)
 	return link != NULL ? link->remote : "?";
 }
 
-/* Whether the socket was still there. */
-static bool shut_socket(const struct link *link)
+/* Whether the socket was still there; a negative errno if that cannot be seen now. */
+static int shut_socket(const struct link *link)
 {
 	int copy = fcntl(link->fd, F_DUPFD_CLOEXEC, 0);
 	struct stat st;
 	bool same;
 
 	if (copy < 0)
-		return false;
+		return errno == EBADF ? 0 : -errno;
 	same = link->inode != 0 && fstat(copy, &st) == 0 && S_ISSOCK(st.st_mode) &&
 	       st.st_ino == link->inode;
 	if (same)
@@ -180,7 +226,11 @@ bool links_cut(struct link *link)
 {
 	if (link == NULL || atomic_exchange(&link->cut, true))
 		return false;
-	shut_socket(link);
+	if (shut_socket(link) < 0) {
+		/* No descriptor for it now: the next call tries again. */
+		atomic_store(&link->cut, false);
+		return false;
+	}
 	return true;
 }
 
@@ -190,7 +240,7 @@ unsigned links_cut_all(struct links *links)
 
 	pthread_mutex_lock(&links->lock);
 	for (size_t i = 0; i < links->size; i++)
-		if (links->by_fd[i] != NULL && shut_socket(links->by_fd[i]))
+		if (links->by_fd[i] != NULL && shut_socket(links->by_fd[i]) > 0)
 			n++;
 	pthread_mutex_unlock(&links->lock);
 	return n;

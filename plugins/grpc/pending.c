@@ -36,9 +36,10 @@ bool pending_wait(struct pending *p, unsigned ms)
 	struct timespec until;
 
 	atomic_store(&p->watched, true);
-	deadline_after(&until, CLOCK_REALTIME, ms);
+	deadline_after(&until, CLOCK_MONOTONIC, ms);
 	pthread_mutex_lock(&p->lock);
-	while (atomic_load(&p->n) > 0 && pthread_cond_timedwait(&p->none, &p->lock, &until) == 0)
+	while (atomic_load(&p->n) > 0 &&
+	       pthread_cond_clockwait(&p->none, &p->lock, CLOCK_MONOTONIC, &until) == 0)
 		;
 	pthread_mutex_unlock(&p->lock);
 	return atomic_load(&p->n) == 0;

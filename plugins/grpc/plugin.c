@@ -80,6 +80,9 @@ static int grpc_start(void *self)
 	pthread_rwlock_wrlock(&t->gate);
 	t->server = server;
 	pthread_rwlock_unlock(&t->gate);
+	t->host->log(t->host, NBS_INFO,
+	             "worst case: connections, calls and messages being received memory_mib=%lld",
+	             (long long)(arguments_memory_limit(&t->config, &t->limits) >> 20));
 	return 0;
 }
 

@@ -25,7 +25,7 @@
  * once for cancelled calls to tell their clients. */
 #define PART_MS 250
 /* What C core does not need to notice sockets that were cut off. */
-#define CUT_MS 10000
+#define CUT_MS 5000
 
 /* What the kernel may hold for a connection each way.  Without a bound that is megabytes: of a
  * flood that was already cut off, or of messages for a receiver that does not read. */
@@ -219,17 +219,20 @@ static bool end_calls(struct server *s, unsigned ms)
 
 /* In this order: while a call is left its handlers start batches, which a queue that is shut down
  * must not see. */
-static void server_close(struct server *s)
+static int server_close(struct server *s)
 {
 	struct nbs_host *host = s->transport->host;
 
 	grpc_server_destroy(s->core);
-	if (!pending_wait(&s->transport->calls, CUT_MS))
+	if (!pending_wait(&s->transport->calls, CUT_MS)) {
 		host->log(host, NBS_ERROR, "calls are left");
+		return -ETIMEDOUT;
+	}
 	queues_close(s, s->n_queues);
 	if (!message_close(CUT_MS))
 		host->log(host, NBS_ERROR, "gRPC did not give back all messages");
 	server_free(s);
+	return 0;
 }
 
 int server_stop(struct server *s, unsigned grace_ms)
@@ -243,6 +246,5 @@ int server_stop(struct server *s, unsigned grace_ms)
 		host->log(host, NBS_ERROR, "gRPC did not come to an end");
 		return -ETIMEDOUT;
 	}
-	server_close(s);
-	return 0;
+	return server_close(s);
 }

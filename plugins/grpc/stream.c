@@ -197,6 +197,9 @@ static void received(struct tag *tag, bool ok)
 	struct verdict verdict;
 	int r = 0;
 
+	/* C core has ended the call for it; this is for the count. */
+	if (!ok)
+		end(s, verdict_too_large);
 	/* No message: the client has closed its side, or the call is over.  It stays a receiver. */
 	if (!ok || s->incoming == NULL)
 		goto out;

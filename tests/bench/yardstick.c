@@ -246,6 +246,7 @@ int main(int argc, char **argv)
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGINT);
 	pthread_sigmask(SIG_BLOCK, &ends, NULL); /* before C core makes threads */
+	arguments_environment();
 	grpc_init();
 	if ((port = open_server(&y, argv[1])) == 0)
 		return 1;

@@ -198,6 +198,28 @@ describe('floods', { concurrency: 2 }, () => {
 		await d.metricIs('active_peers', 1);
 	}));
 
+	scenario('more streams than max-concurrent-streams: no more are served', {
+		ini: { 'plugin grpc': { 'max-concurrent-streams': 10 } },
+	}, async (d) => {
+		await flood(d, 30, (i) => headers(stream(i), CONNECT(`flood-${i}`)));
+		const n = await d.metric('registrations_total');
+		assert.ok(n > 0 && n <= 10, `${n} were registered`);
+	});
+
+	scenario('the same by a client that acknowledges no SETTINGS: cut off, and counted', {
+		ini: { 'plugin grpc': { 'max-concurrent-streams': 10 } },
+	}, async (d) => {
+		const raw = new Http2(d);
+		raw.answer = () => {};
+		await raw.served();
+		await pour(raw, 500, (i) => headers(stream(i), CONNECT(`flood-${i}`)), 20);
+		await until(() => raw.gone, 'its end');
+		await d.metricIs('grpc_floods_total', 1);
+		// 40 calls at once, and a few that came while those ended.
+		assert.ok(await d.metric('registrations_total') < 200);
+		await d.metricIs('grpc_streams', 0);
+	});
+
 	scenario('one id that two clients fight for', {
 		ini: { peers: { 'replace-burst': 5, 'replace-interval': '100ms' } },
 	}, (d) => besideAPeer(d, async () => {

@@ -57,7 +57,7 @@ describe('listeners', { concurrency: 4 }, () => {
 		await four.received(1);
 	});
 
-	scenario('0.0.0.0 and [::1] in one list are two sockets', {
+	scenario('127.0.0.1 and [::1] in one list are two sockets', {
 		ini: { 'listener signal': { address: '127.0.0.1:0, [::1]:0' } }, skip: NO_IPV6,
 	}, async (d) => {
 		const [four, six] = d.addresses.signal;
@@ -96,6 +96,7 @@ describe('listeners', { concurrency: 4 }, () => {
 		const waiting = Array.from({ length: 3 }, () => new Http2(d));
 		await waits(d, waiting, open[2]);
 		await d.metricIs('connections_open', 3);
+		assert.ok(await d.metric('listener_pauses_total') > 0);
 		await open[0].destroy();
 		await until(() => waiting.some((one) => one.frames.length), 'one more is served');
 		await d.metricIs('connections_open', 3);
@@ -166,6 +167,7 @@ describe('listeners', { concurrency: 4 }, () => {
 		const third = new Http2(d);
 		await until(() => third.gone, 'the end of the third');
 		assert.deepEqual(third.frames, []);
+		await d.metricIs('connections_refused_total', 1, { reason: 'address_limit' });
 		await fill(d, 2, { localAddress: '127.0.0.2' });
 		await roundTrip(open[0]);
 		await open[0].destroy();

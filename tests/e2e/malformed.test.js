@@ -52,6 +52,7 @@ describe('malformed', { concurrency: 4 }, () => {
 			const { code } = await unary(bob.client, 'Send', bytes);
 			assert.equal(code, status.INTERNAL, what);
 		}
+		await d.metricIs('messages_refused_total', Object.keys(MALFORMED).length, { reason: 'malformed' });
 		await unary(bob.client, 'Send', GOOD);
 		await bob.received(1);
 		assert.ok(bob.messages[0].equals(GOOD), 'only the good one came');
@@ -81,6 +82,7 @@ describe('malformed', { concurrency: 4 }, () => {
 		const codes = await Promise.all(Array.from({ length: 300 }, async () =>
 			(await unary(client, 'Nothing', Buffer.from('x'))).code));
 		assert.deepEqual([...new Set(codes)], [status.UNIMPLEMENTED]);
+		await d.metricIs('grpc_unimplemented_total', 300);
 	});
 
 	scenario('GET of a path by HTTP/2 is answered and harms nobody', async (d) => {
@@ -121,16 +123,18 @@ describe('malformed', { concurrency: 4 }, () => {
 		const alice = await register(d, 'alice');
 		const raw = new Http2(d);
 		await raw.served();
+		// To alice: she would have it if the request were served.
 		const big = request(METHOD.Send, [['x-big', 'b'.repeat(60000)]]);
 		const parts = [];
 		for (let at = 0; at < big.length; at += 16384)
 			parts.push(big.subarray(at, at + 16384));
 		await raw.write(headers(1, parts[0], 0), ...parts.slice(1).map((part, i) => frame(
 			TYPE.CONTINUATION, i === parts.length - 2 ? FLAG.END_HEADERS : 0, 1, part)));
-		await raw.write(data(1, message(GOOD), true));
+		await raw.write(data(1, message(encrypted('x', 'alice', 'refused')), true));
 		await until(() => raw.ended(1) || raw.seen(TYPE.GOAWAY), 'the end of the request');
 		await alice.send('alice', 'still served');
 		await alice.received(1);
+		assert.deepEqual(alice.bodies(), ['still served']);
 	});
 
 	scenario('an id with bytes that no header may have breaks no log line', {

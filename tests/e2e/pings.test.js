@@ -59,7 +59,7 @@ describe('pings', { concurrency: 3 }, () => {
 		await until(() => got.bytes > 0, 'a message after a minute');
 	});
 
-	scenario('the keepalive of a client library, every 10 s without a call, is tolerated', {
+	scenario('the keepalive of a client library, every 5 s beside an idle stream, is tolerated', {
 		timeout: 3 * MINUTE,
 	}, async (d) => {
 		const alice = await register(d, 'alice', { options: { 'grpc.keepalive_time_ms': 5000,

@@ -143,6 +143,23 @@ describe('shutdown', { concurrency: 4 }, () => {
 		await until(() => stream.closed, 'its end');
 	});
 
+	scenario('SIGTERM: a call in flight is let end, with its answer', async (d) => {
+		const opened = await session(d);
+		const stream = post(opened, METHOD.Send);
+		const got = {};
+		stream.on('response', (fields) => (got.fields = fields));
+		stream.on('trailers', (fields) => (got.trailers = fields));
+		const request = message(encrypted('x', 'nobody', 'y'));
+		stream.resume().write(request.subarray(0, 8));
+		await within(new Promise((resolve) => opened.ping(resolve)), 'the answer to a ping');
+		d.signal('SIGTERM');
+		await within(new Promise((resolve) => opened.on('goaway', resolve)), 'GOAWAY');
+		stream.end(request.subarray(8));
+		await until(() => got.trailers, 'the answer');
+		assert.equal(Number(got.trailers['grpc-status']), status.OK);
+		await endsInTime(d);
+	});
+
 	scenario('a second SIGTERM changes nothing', async (d) => {
 		const alice = await register(d, 'alice');
 		d.signal('SIGTERM');
@@ -187,7 +204,23 @@ describe('shutdown', { concurrency: 4 }, () => {
 			await until(() => call.seen.length, 'an answer');
 			call.cancel();
 		}
+		await d.metricIs('grpc_health_watchers', 0);
 		assert.equal(await check(d, ''), 'SERVING');
+	});
+
+	scenario('health: more watchers than max-health-watchers: RESOURCE_EXHAUSTED', {
+		ini: { 'plugin grpc': { 'max-health-watchers': 2 } },
+	}, async (d) => {
+		const two = [watch(d), watch(d)];
+		await until(() => two.every((call) => call.seen.length), 'the first answers');
+		const third = watch(d);
+		await until(() => third.end, 'its end');
+		assert.deepEqual([third.end.code, third.seen], [status.RESOURCE_EXHAUSTED, []]);
+		two[0].cancel();
+		await d.metricIs('grpc_health_watchers', 1);
+		const next = watch(d);
+		await until(() => next.seen.length, 'an answer');
+		[two[1], next].forEach((call) => call.cancel());
 	});
 
 	for (const [what, socket] of [['a path', path.join(os.tmpdir(), `nbs-e2e-notify-${process.pid}`)],

@@ -11,7 +11,7 @@ const { Http2, PREFACE, Socket } = require('./h2');
 // Something that takes long enough to be ended only by handshake-timeout, 10 s without these.
 const PATIENT = { limits: { 'handshake-timeout': '5m' } };
 
-async function closedAtOnce(d, bytes) {
+async function closedAtOnce(d, bytes, reason) {
 	const one = new Socket(d);
 	await one.connected;
 	const begin = Date.now();
@@ -20,6 +20,8 @@ async function closedAtOnce(d, bytes) {
 	assert.ok(Date.now() - begin < 2000);
 	assert.equal(one.bytes.length, 0, one.bytes.toString('latin1'));
 	await d.metricIs('connections_open', 0);
+	await d.metricIs('connections_refused_total', 1, { reason });
+	await d.metricIs('connections_refused_total', 1);
 }
 
 function clientHello() {
@@ -40,9 +42,13 @@ const REFUSED = {
 	'one byte that nothing begins with': Buffer.from([0xff]),
 };
 
+// What is known, but not spoken here.
+const UNSERVED = ['HTTP/1.1', 'a POST that is no preface', 'a TLS ClientHello'];
+
 describe('sniff', { concurrency: 4 }, () => {
 	for (const [what, bytes] of Object.entries(REFUSED))
-		scenario(`${what}: closed at once`, { ini: PATIENT }, (d) => closedAtOnce(d, bytes));
+		scenario(`${what}: closed at once, and counted`, { ini: PATIENT }, (d) => closedAtOnce(d, bytes,
+			UNSERVED.includes(what) ? 'unserved_protocol' : 'unknown_protocol'));
 
 	scenario('silence is closed after handshake-timeout, not before', {
 		ini: { limits: { 'handshake-timeout': '1s' } },
@@ -55,6 +61,7 @@ describe('sniff', { concurrency: 4 }, () => {
 		assert.ok(took > 800 && took < 6000, `after ${took} ms`);
 		assert.equal(silent.bytes.length, 0);
 		await d.metricIs('connections_open', 0);
+		await d.metricIs('connections_refused_total', 1, { reason: 'handshake_timeout' });
 	});
 
 	scenario('half a preface is closed after handshake-timeout, dripping does not help', {

@@ -5,6 +5,7 @@ broken_sound           :=
 broken_no-note         := -DWITHOUT_NOTE
 broken_note-magic      := -DNOTE_MAGIC=0x12345678
 broken_note-abi        := -DNOTE_ABI=2
+broken_note-abi-old    := -DNOTE_ABI=0
 broken_no-entry        := -DENTRY=another_entry
 broken_entry-magic     := -DENTRY_MAGIC=0x12345678
 broken_entry-abi       := -DENTRY_ABI=7
