@@ -85,13 +85,15 @@ static int open_core(struct daemon *d)
 {
 	const struct registry_settings settings = peers_settings(d->cfg);
 	struct host_core *core = &d->core;
+	unsigned descriptors;
 	int r;
 
 	core->limits = (struct nbs_limits){.size = sizeof(core->limits),
 	                                   .max_message = (size_t)d->cfg->max_message_size,
 	                                   .max_id = NBS_ID_MAX,
-	                                   .io_threads = io_threads(d->cfg),
-	                                   .max_connections = (size_t)d->cfg->max_connections};
+	                                   .io_threads = io_threads(d->cfg)};
+	core->limits.max_connections = descriptors_fit((unsigned)d->cfg->max_connections,
+	                                               core->limits.io_threads, &descriptors);
 	if ((r = metrics_open(&core->metrics)) < 0)
 		goto err0;
 	if ((r = drops_open(&d->drops, core->metrics)) < 0)

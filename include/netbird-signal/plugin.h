@@ -84,7 +84,7 @@ struct nbs_limits {
 	size_t max_message;  /* largest EncryptedMessage, bytes */
 	size_t max_id;       /* longest peer id, bytes */
 	unsigned io_threads; /* how many threads share the network's work */
-	size_t max_connections; /* connections that may be open at once */
+	size_t max_connections; /* that may be open at once, as of the start */
 };
 
 /* One time series.  Series of one name must agree in kind, help and bounds. */
