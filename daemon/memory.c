@@ -23,7 +23,7 @@ static struct {
 	uint64_t again_ms;         /* 0, or when to trim once more */
 } state = {.lowest = SIZE_MAX};
 
-static void trim(uint64_t now_ms)
+static void trim(uint64_t now_ms, uint64_t again_ms)
 {
 	uint64_t begin = clock_ms();
 
@@ -31,8 +31,7 @@ static void trim(uint64_t now_ms)
 	state.lowest = SIZE_MAX;
 	state.rose_ms = 0;
 	state.trim_ms = now_ms + PAUSE_MS;
-	/* Small things that pinned whole pages, such as leases in their grace period, go later. */
-	state.again_ms = state.again_ms == 0 ? state.trim_ms : 0;
+	state.again_ms = again_ms;
 	log_debug("daemon", "heap trimmed ms=%llu", (unsigned long long)(clock_ms() - begin));
 }
 
@@ -43,7 +42,7 @@ static void look(uint64_t now_ms)
 	if (unused < state.lowest)
 		state.lowest = unused;
 	if (state.again_ms != 0 && now_ms >= state.again_ms) {
-		trim(now_ms);
+		trim(now_ms, 0);
 		return;
 	}
 	if (unused - state.lowest < WORTH_IT) {
@@ -55,7 +54,9 @@ static void look(uint64_t now_ms)
 		state.highest = unused;
 	}
 	if (now_ms >= state.rose_ms + QUIET_MS && now_ms >= state.trim_ms)
-		trim(now_ms);
+		/* Small things that pinned whole pages, such as leases in their grace period, go
+		 * later: once more then. */
+		trim(now_ms, now_ms + PAUSE_MS);
 }
 
 void memory_tick(uint64_t now_ms)
