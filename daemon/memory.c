@@ -41,12 +41,10 @@ static void look(uint64_t now_ms)
 
 	if (unused < state.lowest)
 		state.lowest = unused;
-	if (state.again_ms != 0 && now_ms >= state.again_ms) {
-		trim(now_ms, 0);
-		return;
-	}
 	if (unused - state.lowest < WORTH_IT) {
 		state.rose_ms = 0;
+		if (state.again_ms != 0 && now_ms >= state.again_ms)
+			trim(now_ms, 0);
 		return;
 	}
 	if (state.rose_ms == 0 || unused > state.highest + WORTH_IT) {
