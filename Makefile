@@ -142,7 +142,7 @@ run: deps
 
 install: all
 	install -D -m 755 $(B)/netbird-signal $(DESTDIR)$(PREFIX)/bin/netbird-signal
-	install -d $(DESTDIR)$(LIBDIR)/netbird-signal
+	install -d $(DESTDIR)$(LIBDIR)/netbird-signal $(DESTDIR)/var/log/netbird
 	install -m 755 $(PLUGIN_SO) $(DESTDIR)$(LIBDIR)/netbird-signal/
 	install -D -m 644 docs/netbird-signal.8 $(DESTDIR)$(PREFIX)/share/man/man8/netbird-signal.8
 	install -D -m 644 include/netbird-signal/plugin.h $(DESTDIR)$(PREFIX)/include/netbird-signal/plugin.h
