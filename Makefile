@@ -34,7 +34,7 @@ DEB_BUILD := gcc make pkg-config libgrpc-dev libprotobuf-c-dev protobuf-c-compil
 DEB_RUN   := libgrpc29 libprotobuf-c1 libiniparser1
 DEB_TEST  := $(DEB_BUILD) g++ libcriterion-dev libnghttp2-dev procps iproute2 util-linux
 
-.PHONY: all run test deps deps-run deps-test bench stress clean install help format tidy
+.PHONY: all run test deps deps-run deps-test bench clean install help format tidy
 all: $(B)/netbird-signal
 
 help:

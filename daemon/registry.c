@@ -51,11 +51,6 @@ void registry_configure(struct registry *r, const struct registry_settings *sett
 	r->replace_interval = settings->replace_interval;
 }
 
-size_t registry_mailbox_bytes(const struct registry *r)
-{
-	return r->budget.used;
-}
-
 static int check_id(const struct registry *r, const char *id, size_t len)
 {
 	if (id == NULL || len == 0)

@@ -57,8 +57,6 @@ int registry_deliver(struct registry *r, struct message *msg);
  * never came. */
 void registry_tick(struct registry *r, uint64_t now_ms);
 unsigned registry_tick_ms(const struct registry *r);
-/* [any] What all mailboxes hold now. */
-size_t registry_mailbox_bytes(const struct registry *r);
 /* [main] Hangs up every lease with NBS_STOPPING; no id is registered any more. */
 void registry_stop(struct registry *r);
 
