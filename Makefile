@@ -30,9 +30,12 @@ LDFLAGS += $(SANFLAGS) -pthread -Wl,-z,relro,-z,now
 EXE     := -pie
 
 # What must be there before anything is built; `make deps` installs what is missing.
-DEB_BUILD := gcc make pkg-config libgrpc-dev libprotobuf-c-dev protobuf-c-compiler libiniparser-dev
-DEB_RUN   := libgrpc29 libprotobuf-c1 libiniparser1
-DEB_TEST  := $(DEB_BUILD) g++ libcriterion-dev libnghttp2-dev procps iproute2 util-linux
+DEB_BUILD := gcc make pkg-config libgrpc-dev libprotobuf-c-dev protobuf-c-compiler libiniparser-dev \
+             libwebsockets-dev libuv1-dev libwebsockets-evlib-uv libssl-dev
+DEB_RUN   := libgrpc29 libprotobuf-c1 libiniparser1 libwebsockets17 libwebsockets-evlib-uv libuv1 \
+             libssl3
+DEB_TEST  := $(DEB_BUILD) g++ libcriterion-dev libnghttp2-dev procps iproute2 util-linux openssl \
+             nginx libnginx-mod-stream haproxy caddy chromium
 
 .PHONY: all run test deps deps-run deps-test bench clean install help format tidy
 all: $(B)/netbird-signal
@@ -69,8 +72,8 @@ all: $(PLUGIN_SO)
 # pkg-config takes a second for gRPC's hundred libraries: once, and only when a plugin is built.
 once = $(eval $(1) := $(shell $(2)))$($(1))
 define plugin_rules
-$(1)_CFLAGS = $$(call once,$(1)_CFLAGS,$(PKG) --cflags $$($(1)_PKGS))
-$(1)_LIBS = $$(call once,$(1)_LIBS,$(PKG) --libs $$($(1)_PKGS))
+$(1)_CFLAGS = $$(if $$($(1)_PKGS),$$(call once,$(1)_CFLAGS,$(PKG) --cflags $$($(1)_PKGS)))
+$(1)_LIBS = $$(if $$($(1)_PKGS),$$(call once,$(1)_LIBS,$(PKG) --libs $$($(1)_PKGS)))
 $(1)_OBJ := $$(patsubst plugins/%.c,$(B)/plugins/%.o,$$(filter plugins/%,$$($(1)_SRC))) \
             $$(patsubst $(GEN)/%.c,$(B)/gen/%.o,$$(filter $(GEN)/%,$$($(1)_SRC)))
 $$(filter $(B)/plugins/%,$$($(1)_OBJ)): CPPFLAGS = -D_GNU_SOURCE $(FORTIFY) -Iinclude -I$(GEN) \
@@ -88,7 +91,7 @@ $(foreach p,$(PLUGINS),$(eval $(call plugin_rules,$(p))))
 DAEMON_SRC := $(wildcard daemon/*.c)
 DAEMON_OBJ := $(DAEMON_SRC:%.c=$(B)/%.o)
 DAEMON_LIB := $(B)/libdaemon.a
-DAEMON_LIBS := -liniparser -ldl
+DAEMON_LIBS := -liniparser -lwebsockets -luv -lssl -lcrypto -ldl
 $(DAEMON_OBJ): CPPFLAGS += -DPLUGIN_DIR='"$(LIBDIR)/netbird-signal"' \
     -DDEFAULT_PLUGINS='"$(DEFAULT_PLUGINS)"'
 $(DAEMON_OBJ): CFLAGS += -fPIE

@@ -41,29 +41,26 @@ static int set_port(struct config_build *b, const struct options_value *v)
 	return config_listen_set(listener, NULL, &entry, &b->faults);
 }
 
-static int set_option(struct config_build *b, const char *key, const struct options_value *v)
+static int set_option(struct config_build *b, enum config_section_kind section, const char *key,
+                      const struct options_value *v)
 {
 	struct config_entry entry = {.key = key, .value = v->value, .where = v->origin};
 
 	if (!v->value)
 		return 0;
-	return config_build_value(b, config_key_find(CONFIG_DAEMON, key), b->cfg, NULL, &entry);
+	return config_build_value(b, config_key_find(section, key), b->cfg, NULL, &entry);
 }
 
 /* What other versions know: never to be taken for done. */
 static void refuse_options(struct config_build *b, const struct options *opt)
 {
-	const struct options_value *tls[] = {&opt->cert_file, &opt->cert_key,
-	                                     &opt->letsencrypt_domain};
 	const struct options_value *unused[] = {&opt->metrics_port, &opt->letsencrypt_email,
 	                                        &opt->ssl_dir};
 	size_t i;
 
-	for (i = 0; i < sizeof(tls) / sizeof(tls[0]); i++) {
-		if (tls[i]->value)
-			config_fault(&b->faults, tls[i]->origin,
-			             "this version does not speak TLS yet");
-	}
+	if (opt->letsencrypt_domain.value)
+		config_fault(&b->faults, opt->letsencrypt_domain.origin,
+		             "needs a plugin that this version has not got");
 	if (opt->metrics_port.value && !is_port(b, &opt->metrics_port))
 		return;
 	for (i = 0; i < sizeof(unused) / sizeof(unused[0]); i++) {
@@ -77,9 +74,11 @@ static int set_options(struct config_build *b, const struct options *opt)
 	int r;
 
 	if ((r = set_port(b, &opt->port)) < 0 ||
-	    (r = set_option(b, "log-level", &opt->log_level)) < 0)
+	    (r = set_option(b, CONFIG_DAEMON, "log-level", &opt->log_level)) < 0 ||
+	    (r = set_option(b, CONFIG_DAEMON, "log-file", &opt->log_file)) < 0)
 		return r;
-	if ((r = set_option(b, "log-file", &opt->log_file)) < 0)
+	if ((r = set_option(b, CONFIG_TLS, "cert-file", &opt->cert_file)) < 0 ||
+	    (r = set_option(b, CONFIG_TLS, "cert-key", &opt->cert_key)) < 0)
 		return r;
 	refuse_options(b, opt);
 	return 0;
@@ -120,7 +119,7 @@ static int build(struct config_build *b, const struct options *opt)
 	const struct config_key *key;
 	int r;
 
-	for (kind = CONFIG_DAEMON; kind <= CONFIG_PEERS; kind++) {
+	for (kind = CONFIG_DAEMON; kind < CONFIG_KINDS; kind++) {
 		if (!config_key_is_named(kind))
 			config_build_defaults(kind, b->cfg);
 	}
@@ -128,6 +127,7 @@ static int build(struct config_build *b, const struct options *opt)
 		return r;
 	if ((r = set_options(b, opt)) < 0 || (r = set_paths(b->cfg)) < 0)
 		return r;
+	config_build_pairs(b->cfg);
 	key = config_key_find(CONFIG_LIMITS, "max-connections");
 	b->cfg->max_connections_set = b->cfg->store->where[config_key_index(key)] != NULL;
 	config_check(b->cfg, &b->ini, &b->faults);
@@ -160,11 +160,14 @@ void config_free(struct config *cfg)
 
 	if (!cfg)
 		return;
-	for (i = 0; i < cfg->n_listeners; i++)
+	for (i = 0; i < cfg->n_listeners; i++) {
 		free(cfg->listeners[i].addresses);
+		free(cfg->listeners[i].trusted);
+	}
 	for (i = 0; i < cfg->n_plugins; i++)
 		free(cfg->plugins[i].entries);
 	free(cfg->listeners);
+	free(cfg->pairs);
 	free(cfg->plugins);
 	if (cfg->store)
 		config_store_clear(cfg->store);

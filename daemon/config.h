@@ -27,6 +27,21 @@ struct config_address {
 	char text[NBS_ADDR_MAX]; /* as it was written */
 };
 
+/* A network, for [listener NAME] trusted-proxies; see config_network.h. */
+struct config_network {
+	unsigned char family; /* AF_INET or AF_INET6 */
+	unsigned char prefix; /* length in bits */
+	unsigned char bytes[16];
+};
+
+enum config_tls { CONFIG_TLS_AUTO, CONFIG_TLS_REQUIRED, CONFIG_TLS_OFF };
+
+/* [tls] and [tls NAME] */
+struct config_pair {
+	char name[CONFIG_NAME_MAX]; /* "" for [tls] */
+	const char *cert_file, *cert_key;
+};
+
 struct config_listener {
 	char name[CONFIG_NAME_MAX];
 	const char *where; /* what set the addresses: "FILE:LINE", "--port", "built-in" */
@@ -34,6 +49,10 @@ struct config_listener {
 	size_t n_addresses;
 	const char *http2; /* which plugin takes HTTP/2; "" the first that offers it */
 	bool admin;        /* class = admin */
+	enum config_tls tls;
+	bool proxy_protocol; /* required */
+	struct config_network *trusted;
+	size_t n_trusted;
 };
 
 /* One key of a [plugin NAME] section. */
@@ -61,13 +80,27 @@ struct config {
 	int64_t shutdown_grace;
 
 	/* [limits]; 0 where a limit may be off */
-	int64_t max_connections, max_connections_per_address, handshake_timeout, max_message_size;
+	int64_t max_connections, max_connections_per_address, handshake_timeout, max_message_size,
+	    max_handshakes;
 	bool max_connections_set; /* by the file; otherwise the default, which may be lowered
 	                             silently */
 
 	/* [peers] */
 	int64_t mailbox_messages, mailbox_bytes, mailbox_total_bytes, send_timeout, grace_period,
 	    admission_timeout, replace_burst, replace_interval;
+
+	/* [tls] */
+	const char *cert_file, *cert_key; /* "" or the first of the pairs */
+	int tls_min_version;              /* as OpenSSL numbers them: 0x0303, 0x0304 */
+	const char *client_ca; /* ""; otherwise every TLS client needs a certificate of these */
+
+	/* That of [tls], if it has one, then those of [tls NAME] in the order of the file.  Each
+	 * has both files. */
+	struct config_pair *pairs; /* the first is the default */
+	size_t n_pairs;
+
+	/* [http] */
+	int64_t ping_interval, ping_timeout; /* of WebSockets, ms */
 
 	struct config_listener *listeners;
 	size_t n_listeners;

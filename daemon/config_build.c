@@ -11,11 +11,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The place of a word among those of a key, or -EINVAL. */
+static int find_word(const struct config_key *key, const char *word)
+{
+	int i;
+
+	for (i = 0; key->words[i]; i++) {
+		if (strcmp(key->words[i], word) == 0)
+			return i;
+	}
+	return -EINVAL;
+}
+
 /* Puts a value into its field; false if it is none of that key. */
 static bool assign(const struct config_key *key, void *base, const char *value)
 {
 	void *field = (char *)base + key->offset;
 	size_t len = strlen(value);
+	int i;
 
 	switch (key->type) {
 	case CONFIG_NUMBER:
@@ -24,9 +37,14 @@ static bool assign(const struct config_key *key, void *base, const char *value)
 		return config_value_bool(value, field) == 0;
 	case CONFIG_LEVEL:
 		return log_parse_level(value, field) == 0;
-	case CONFIG_CLASS:
-		*(bool *)field = strcmp(value, "admin") == 0;
-		return *(bool *)field || strcmp(value, "public") == 0;
+	case CONFIG_CHOICE:
+		if ((i = find_word(key, value)) >= 0)
+			*(int *)field = (int)key->min + i;
+		return i >= 0;
+	case CONFIG_SWITCH:
+		if ((i = find_word(key, value)) >= 0)
+			*(bool *)field = i == 1;
+		return i >= 0;
 	case CONFIG_NAME:
 		*(const char **)field = value;
 		return len == 0 || config_value_is_name(value, len);
@@ -34,6 +52,7 @@ static bool assign(const struct config_key *key, void *base, const char *value)
 		*(const char **)field = value;
 		return len >= (size_t)key->min;
 	case CONFIG_ADDRESSES:
+	case CONFIG_NETWORKS:
 		break;
 	}
 	return true;
@@ -46,6 +65,8 @@ int config_build_value(struct config_build *b, const struct config_key *key, voi
 
 	if (key->type == CONFIG_ADDRESSES)
 		return config_listen_set(base, section, entry, &b->faults);
+	if (key->type == CONFIG_NETWORKS)
+		return config_listen_set_trusted(base, section, entry, &b->faults);
 	if (!assign(key, base, entry->value)) {
 		config_key_expected(key, expected);
 		config_fault_value(&b->faults, entry->where, section, entry->key, expected,
@@ -74,6 +95,28 @@ struct config_listener *config_build_listener(struct config *cfg, const char *na
 	snprintf(l->name, sizeof(l->name), "%s", name);
 	config_build_defaults(CONFIG_LISTENER, l);
 	return l;
+}
+
+static struct config_pair *add_pair(struct config *cfg, const char *name)
+{
+	struct config_pair *p = &cfg->pairs[cfg->n_pairs++];
+
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	config_build_defaults(CONFIG_PAIR, p);
+	return p;
+}
+
+void config_build_pairs(struct config *cfg)
+{
+	struct config_pair *p = cfg->pairs, *end = p + cfg->n_pairs, *kept = p;
+
+	p->cert_file = cfg->cert_file;
+	p->cert_key = cfg->cert_key;
+	for (; p < end; p++) {
+		if (p->cert_file[0] || p->cert_key[0])
+			*kept++ = *p;
+	}
+	cfg->n_pairs = (size_t)(kept - cfg->pairs);
 }
 
 /* The keys that the table does not know are the plugin's own: room for `n` of them. */
@@ -129,25 +172,31 @@ static int set_keys(struct config_build *b, enum config_section_kind kind, void 
 static int section_kind(struct config_build *b, const struct config_section *s, const char **name)
 {
 	size_t len = strcspn(s->text, " ");
-	int kind;
+	int kind, near = -1; /* near: of that word, but perhaps of the other kind */
+	bool named;
 
 	*name = s->text[len] ? s->text + len + 1 : NULL;
-	for (kind = CONFIG_DAEMON; kind <= CONFIG_PLUGIN; kind++) {
+	for (kind = CONFIG_DAEMON; kind < CONFIG_KINDS; kind++) {
 		const char *word = config_key_section((enum config_section_kind)kind);
-		bool named = config_key_is_named((enum config_section_kind)kind);
 
 		if (strlen(word) != len || strncmp(word, s->text, len) != 0)
 			continue;
-		if (named == (*name != NULL) && (!named || strlen(*name) < CONFIG_NAME_MAX))
-			return kind;
-		config_fault(&b->faults, s->where, "[%s]: expected [%s%s]%s", s->text, word,
-		             named ? " NAME" : "", *name && named ? " with a shorter name" : "");
+		near = kind;
+		if (config_key_is_named((enum config_section_kind)kind) == (*name != NULL))
+			break;
+	}
+	if (near < 0) {
+		config_fault(&b->faults, s->where,
+		             "[%s]: unknown section, expected [daemon], [listener NAME], [tls], "
+		             "[tls NAME], [http], [limits], [peers] or [plugin NAME]",
+		             s->text);
 		return -EINVAL;
 	}
-	config_fault(&b->faults, s->where,
-	             "[%s]: unknown section, expected [daemon], [listener NAME], [limits], "
-	             "[peers] or [plugin NAME]",
-	             s->text);
+	if (kind < CONFIG_KINDS && (!*name || strlen(*name) < CONFIG_NAME_MAX))
+		return kind;
+	named = config_key_is_named((enum config_section_kind)near);
+	config_fault(&b->faults, s->where, "[%s]: expected [%.*s%s]%s", s->text, (int)len, s->text,
+	             named ? " NAME" : "", *name && named ? " with a shorter name" : "");
 	return -EINVAL;
 }
 
@@ -167,21 +216,18 @@ static int set_section(struct config_build *b, const struct config_section *s)
 {
 	const char *name;
 	struct config_plugin *p;
+	int kind = section_kind(b, s, &name);
 
-	switch (section_kind(b, s, &name)) {
-	case CONFIG_DAEMON:
-		return set_keys(b, CONFIG_DAEMON, b->cfg, s);
-	case CONFIG_LIMITS:
-		return set_keys(b, CONFIG_LIMITS, b->cfg, s);
-	case CONFIG_PEERS:
-		return set_keys(b, CONFIG_PEERS, b->cfg, s);
+	switch (kind) {
 	case CONFIG_LISTENER:
 		return set_listener(b, s, name);
+	case CONFIG_PAIR:
+		return set_keys(b, CONFIG_PAIR, add_pair(b->cfg, name), s);
 	case CONFIG_PLUGIN:
 		p = add_plugin(b->cfg, name, s->n_entries);
 		return p ? set_keys(b, CONFIG_PLUGIN, p, s) : -ENOMEM;
 	default:
-		return 0;
+		return kind < 0 ? 0 : set_keys(b, (enum config_section_kind)kind, b->cfg, s);
 	}
 }
 
@@ -233,9 +279,11 @@ int config_build_sections(struct config_build *b)
 	int r;
 
 	b->cfg->listeners = calloc(n + 1, sizeof(*b->cfg->listeners)); /* one for --port */
+	b->cfg->pairs = calloc(n + 1, sizeof(*b->cfg->pairs));
 	b->cfg->plugins = calloc(n + count_words(DEFAULT_PLUGINS), sizeof(*b->cfg->plugins));
-	if (!b->cfg->listeners || !b->cfg->plugins)
+	if (!b->cfg->listeners || !b->cfg->pairs || !b->cfg->plugins)
 		return -ENOMEM;
+	add_pair(b->cfg, ""); /* that of [tls], filled by config_build_pairs() */
 	for (i = 0; i < n; i++) {
 		if ((r = set_section(b, &b->ini.sections[i])) < 0)
 			return r;

@@ -25,5 +25,7 @@ int config_build_value(struct config_build *b, const struct config_key *key, voi
  * room for one listener more, with config_build_listener(). */
 int config_build_sections(struct config_build *b);
 struct config_listener *config_build_listener(struct config *cfg, const char *name);
+/* When [tls] has its last value: its pair becomes the first, and those that name no file go. */
+void config_build_pairs(struct config *cfg);
 
 #endif

@@ -5,6 +5,7 @@
 #include "config_address.h"
 #include "config_fault.h"
 #include "config_ini.h"
+#include "config_listen.h"
 #include "config_store.h"
 
 #include <errno.h>
@@ -105,6 +106,92 @@ static void check_http2(const struct config *cfg, const struct config_ini *ini,
 	}
 }
 
+/* Where a key of a pair was set, by the file or a flag. */
+static const char *where_of(const struct config *cfg, const struct config_ini *ini,
+                            const struct config_pair *pair, const char *key)
+{
+	char section[CONFIG_NAME_MAX + 4];
+
+	if (!pair->name[0])
+		return cfg->store->where[config_key_index(config_key_find(CONFIG_TLS, key))];
+	snprintf(section, sizeof(section), "tls %s", pair->name);
+	return config_ini_entry(config_ini_section(ini, section, strlen(section)), key, strlen(key))
+	    ->where;
+}
+
+static void check_pairs(const struct config *cfg, const struct config_ini *ini,
+                        struct config_faults *faults)
+{
+	const struct config_pair *p;
+
+	for (p = cfg->pairs; p < cfg->pairs + cfg->n_pairs; p++) {
+		const char *has = p->cert_file[0] ? "cert-file" : "cert-key";
+
+		if (p->cert_file[0] && p->cert_key[0])
+			continue;
+		config_fault(faults, where_of(cfg, ini, p, has),
+		             "[tls%s%s] %s: expected %s as well, got none", p->name[0] ? " " : "",
+		             p->name, has, p->cert_file[0] ? "cert-key" : "cert-file");
+	}
+}
+
+static void check_client_ca(const struct config *cfg, struct config_faults *faults)
+{
+	const struct config_key *key = config_key_find(CONFIG_TLS, "client-ca");
+	const char *where = cfg->store->where[config_key_index(key)];
+	size_t i;
+
+	if (!cfg->client_ca[0])
+		return;
+	if (cfg->n_pairs == 0)
+		config_fault(faults, where,
+		             "[tls] client-ca: expected cert-file and cert-key as well, got none");
+	for (i = 0; i < cfg->n_listeners; i++) {
+		if (cfg->listeners[i].tls == CONFIG_TLS_AUTO)
+			config_fault(faults, where,
+			             "[tls] client-ca: expected tls = required or off for "
+			             "[listener %s], got auto, where plaintext needs no "
+			             "certificate",
+			             cfg->listeners[i].name);
+	}
+}
+
+/* The entry of a listener's section; it is there when its value is not the default. */
+static const char *where_in(const struct config_section *s, const char *key)
+{
+	return config_ini_entry(s, key, strlen(key))->where;
+}
+
+static void check_listener(const struct config *cfg, const struct config_listener *l,
+                           const struct config_section *s, struct config_faults *faults)
+{
+	if (l->tls == CONFIG_TLS_REQUIRED && cfg->n_pairs == 0)
+		config_fault(faults, where_in(s, "tls"),
+		             "[%s] tls: expected cert-file and cert-key in [tls] for required, "
+		             "got none",
+		             s->text);
+	if (l->proxy_protocol && l->n_trusted == 0)
+		config_fault(faults, where_in(s, "proxy-protocol"),
+		             "[%s] proxy-protocol: expected trusted-proxies as well, got none",
+		             s->text);
+	if (!l->proxy_protocol && l->n_trusted > 0)
+		config_fault(faults, where_in(s, "trusted-proxies"),
+		             "[%s] trusted-proxies: expected proxy-protocol = required as well, "
+		             "got off",
+		             s->text);
+}
+
+static void check_listeners(const struct config *cfg, const struct config_ini *ini,
+                            struct config_faults *faults)
+{
+	const struct config_section *s;
+
+	for (s = ini->sections; s < ini->sections + ini->n_sections; s++) {
+		if (strncmp(s->text, "listener ", 9) == 0)
+			check_listener(cfg, config_listen_find(cfg, s->text + 9), s, faults);
+	}
+}
+
 static void check_user(const struct config *cfg, struct config_faults *faults)
 {
 	const struct config_key *key = config_key_find(CONFIG_DAEMON, "user");
@@ -118,8 +205,12 @@ void config_check(const struct config *cfg, const struct config_ini *ini,
                   struct config_faults *faults)
 {
 	/* A value that is wrong alone was not taken; its default would be compared instead. */
-	if (faults->n == 0)
+	if (faults->n == 0) {
 		check_mailboxes(cfg, faults);
+		check_pairs(cfg, ini, faults);
+		check_client_ca(cfg, faults);
+		check_listeners(cfg, ini, faults);
+	}
 	check_addresses(cfg, faults);
 	check_http2(cfg, ini, faults);
 	check_user(cfg, faults);

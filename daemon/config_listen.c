@@ -1,9 +1,10 @@
 /*
- * Listeners and their lists of addresses.
+ * Listeners and their lists of addresses and networks.
  */
 #include "config_listen.h"
 #include "config_address.h"
 #include "config_fault.h"
+#include "config_network.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,49 +22,88 @@ struct config_listener *config_listen_find(const struct config *cfg, const char 
 	return NULL;
 }
 
-static void add(struct config_listener *l, const char *p, size_t len, const char *section,
-                const struct config_entry *value, struct config_faults *faults)
+/* A comma list, item by item. */
+struct list {
+	const char *next; /* NULL at its end */
+	const char *item;
+	size_t len;
+};
+
+static bool take(struct list *l)
 {
-	const char *expected;
+	static const char blanks[] = " \t";
+	const char *comma;
+
+	if (!l->next)
+		return false;
+	comma = strchrnul(l->next, ',');
+	l->item = l->next + strspn(l->next, blanks);
+	l->len = (size_t)(comma > l->item ? comma - l->item : 0);
+	while (l->len > 0 && strchr(blanks, l->item[l->len - 1]))
+		l->len--;
+	l->next = *comma ? comma + 1 : NULL;
+	return true;
+}
+
+static void refuse(const struct list *list, const char *section, const struct config_entry *value,
+                   const char *expected, struct config_faults *faults)
+{
 	char got[128];
 
-	if (l->n_addresses == CONFIG_ADDRESSES_MAX)
-		return;
-	if (config_address_parse(&l->addresses[l->n_addresses], p, len, &expected) == 0) {
-		l->n_addresses++;
-		return;
-	}
-	snprintf(got, sizeof(got), "%.*s", (int)(len < 100 ? len : 100), p);
+	snprintf(got, sizeof(got), "%.*s", (int)(list->len < 100 ? list->len : 100), list->item);
 	config_fault_value(faults, value->where, section, value->key, expected, got);
 }
 
 int config_listen_set(struct config_listener *l, const char *section,
                       const struct config_entry *value, struct config_faults *faults)
 {
-	static const char blanks[] = " \t";
-	const char *p = value->value;
-	size_t n = 0, len;
+	struct list list = {.next = value->value};
+	const char *expected;
+	size_t n;
 
 	free(l->addresses);
 	l->n_addresses = 0;
 	l->where = value->where;
 	if ((l->addresses = calloc(CONFIG_ADDRESSES_MAX, sizeof(*l->addresses))) == NULL)
 		return -ENOMEM;
-	for (;; p++) {
-		const char *comma = strchrnul(p, ',');
-
-		p += strspn(p, blanks);
-		for (len = (size_t)(comma > p ? comma - p : 0);
-		     len > 0 && strchr(blanks, p[len - 1]);)
-			len--;
-		add(l, p, len, section, value, faults);
-		n++;
-		if (*comma == '\0')
-			break;
-		p = comma;
+	for (n = 0; take(&list); n++) {
+		if (n >= CONFIG_ADDRESSES_MAX)
+			continue;
+		if (config_address_parse(&l->addresses[l->n_addresses], list.item, list.len,
+		                         &expected) == 0)
+			l->n_addresses++;
+		else
+			refuse(&list, section, value, expected, faults);
 	}
 	if (n > CONFIG_ADDRESSES_MAX)
 		config_fault(faults, value->where, "[%s] %s: expected at most %d addresses",
 		             section, value->key, CONFIG_ADDRESSES_MAX);
+	return 0;
+}
+
+int config_listen_set_trusted(struct config_listener *l, const char *section,
+                              const struct config_entry *value, struct config_faults *faults)
+{
+	struct list list = {.next = value->value};
+	const char *expected;
+	size_t n = 0;
+
+	free(l->trusted);
+	l->trusted = NULL;
+	l->n_trusted = 0;
+	if (!value->value[0])
+		return 0;
+	while (take(&list))
+		n++;
+	if ((l->trusted = calloc(n, sizeof(*l->trusted))) == NULL)
+		return -ENOMEM;
+	list.next = value->value;
+	while (take(&list)) {
+		if (config_network_parse(&l->trusted[l->n_trusted], list.item, list.len,
+		                         &expected) == 0)
+			l->n_trusted++;
+		else
+			refuse(&list, section, value, expected, faults);
+	}
 	return 0;
 }

@@ -16,5 +16,8 @@ struct config_listener *config_listen_find(const struct config *cfg, const char 
  */
 int config_listen_set(struct config_listener *l, const char *section,
                       const struct config_entry *value, struct config_faults *faults);
+/* The same for its trusted networks; an empty list is one. */
+int config_listen_set_trusted(struct config_listener *l, const char *section,
+                              const struct config_entry *value, struct config_faults *faults);
 
 #endif

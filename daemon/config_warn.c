@@ -3,6 +3,7 @@
  */
 #include "config.h"
 #include "config_listen.h"
+#include "config_network.h"
 #include "config_store.h"
 #include "log.h"
 
@@ -18,6 +19,8 @@ static bool same(const struct config *old, const struct config *new, const struc
 {
 	if (key->type == CONFIG_NUMBER)
 		return *(const int64_t *)field(old, key) == *(const int64_t *)field(new, key);
+	if (key->type == CONFIG_CHOICE)
+		return *(const int *)field(old, key) == *(const int *)field(new, key);
 	return strcmp(*(const char *const *)field(old, key),
 	              *(const char *const *)field(new, key)) == 0;
 }
@@ -56,6 +59,26 @@ static bool same_addresses(const struct config_listener *a, const struct config_
 	return true;
 }
 
+static bool same_networks(const struct config_listener *a, const struct config_listener *b)
+{
+	size_t i;
+
+	if (a->n_trusted != b->n_trusted)
+		return false;
+	for (i = 0; i < a->n_trusted; i++) {
+		if (!config_network_equals(&a->trusted[i], &b->trusted[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool same_listener(const struct config_listener *a, const struct config_listener *b)
+{
+	return a->admin == b->admin && strcmp(a->http2, b->http2) == 0 && a->tls == b->tls &&
+	       a->proxy_protocol == b->proxy_protocol && same_networks(a, b) &&
+	       same_addresses(a, b);
+}
+
 static unsigned warn_listeners(const struct config *old, const struct config *new)
 {
 	const struct config_listener *l, *was;
@@ -63,8 +86,7 @@ static unsigned warn_listeners(const struct config *old, const struct config *ne
 
 	for (l = new->listeners; l < new->listeners + new->n_listeners; l++) {
 		was = config_listen_find(old, l->name);
-		if (was && was->admin == l->admin && strcmp(was->http2, l->http2) == 0 &&
-		    same_addresses(was, l))
+		if (was && same_listener(was, l))
 			continue;
 		log_warn("config", "%s: [listener %s] %s, which needs a restart", l->where, l->name,
 		         was ? "has changed" : "is new");

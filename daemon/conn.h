@@ -3,10 +3,14 @@
  * it is really closed, whoever works on it: it carries the client's address, its share of the
  * limits and its place in the counts.  It belongs to one I/O thread.
  *
- *   conn.c      makes, counts and ends records
- *   sniffer.c   looks at the first bytes and finds a service          (phase CONN_SNIFFING)
+ *   conn.c      makes, counts, moves and ends records
+ *   proxy.c     reads the PROXY header, where a listener asks for one (phase CONN_OPENING)
+ *   sniffer.c   looks at the first bytes and finds a service          (CONN_OPENING)
+ *   tls.c       the TLS handshake; then sniffer.c looks again         (CONN_OPENING)
  *   handover.c  gives the socket away and watches for its end         (CONN_HANDED_OVER)
  *   stream.c    serves it as a byte stream                            (CONN_STREAM and after)
+ *   pump.c      consumes a stream for a service that wants a socket
+ *   carried.c   what a plugin carries inside a WebSocket, as a record of its own
  */
 #ifndef CONN_H
 #define CONN_H
@@ -19,11 +23,16 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-struct conns;
+struct channel;
+struct config_network;
 struct conn_limits;
+struct conns;
+struct http;
 struct metrics;
 struct service;
 struct services;
+struct tls;
+struct tls_session;
 
 union conn_address {
 	struct sockaddr sa;
@@ -36,11 +45,15 @@ struct conn_origin {
 	char listener[32];
 	bool admin;
 	struct service *http2; /* NULL: nobody takes HTTP/2 here */
+	bool plaintext, tls;   /* what is taken here; one of them at least */
+	bool proxy_protocol;   /* a PROXY header comes first */
+	const struct config_network *trusted; /* who may send it */
+	size_t n_trusted;
 };
 
 enum conn_phase {
 	CONN_NEW,
-	CONN_SNIFFING,
+	CONN_OPENING,
 	CONN_HANDED_OVER,
 	CONN_STREAM,
 	CONN_FLUSHING,  /* conn_close(FLUSH): what is queued still goes out */
@@ -55,6 +68,11 @@ enum conn_refusal {
 	CONN_REFUSED_LEFT,     /* closed or reset before it said what it wants */
 	CONN_REFUSED_UNKNOWN,  /* no protocol that is known here */
 	CONN_REFUSED_UNSERVED, /* a protocol that nobody serves on this listener */
+	CONN_REFUSED_PLAINTEXT, /* the listener wants TLS */
+	CONN_REFUSED_PROXY,    /* no PROXY header, or a wrong one */
+	CONN_REFUSED_UNTRUSTED, /* a PROXY header is due, but not from this address */
+	CONN_REFUSED_TLS,      /* the handshake failed */
+	CONN_REFUSED_HANDSHAKES, /* the handshake stalled while others waited for their turn */
 	CONN_REFUSED_ERROR,    /* no memory, no descriptor, or the plugin did not want it */
 	CONN_REFUSALS
 };
@@ -70,25 +88,40 @@ struct nbs_conn {
 	struct io_thread *thread;
 	const struct conn_origin *origin;
 	struct nbs_conn *prev, *next; /* all of its thread */
-	struct io_task task;          /* begin and end */
+	struct io_task task;          /* arriving on a thread, and the end */
+	void (*arrived)(struct nbs_conn *conn);
 	struct io_task wake_task;
 	struct io_timer timer;
 	uint64_t id;
-	union conn_address remote;
+	union conn_address remote;     /* the client, also behind a PROXY header */
+	union conn_address *proxy;     /* who sent the PROXY header, or NULL */
+	struct tls_session *tls;       /* after the handshake, or NULL */
+	struct nbs_conn_about *inside; /* of a record inside another connection: what that one is */
 	unsigned char phase;
-	atomic_bool waking; /* wake_task is on its way */
+	bool counted_address; /* conn_limits_address_leave() is owed */
+	atomic_bool waking;   /* wake_task is on its way */
 
 	/* CONN_STREAM and after. */
-	bool paused, saw_eof, short_write, released;
+	bool paused, saw_eof, short_write, released, reset;
 	int error;
+	const struct channel *channel;
+	void *channel_state; /* carried.c */
 	const struct nbs_conn_ops *ops;
 	void *cookie;
 	unsigned char *queue; /* what the socket did not take yet; bounded */
 	size_t queue_at, queue_end, queue_size;
 };
 
-int conns_open(struct conns **out, struct io *io, struct conn_limits *limits,
-               struct services *services, struct metrics *metrics);
+/* What connections are served by; all KEPT until conns_close(). */
+struct conns_parts {
+	struct io *io;
+	struct conn_limits *limits;
+	struct services *services;
+	struct tls *tls;
+	struct http *http;
+};
+
+int conns_open(struct conns **out, const struct conns_parts *parts, struct metrics *metrics);
 /* After io_stop(). */
 void conns_close(struct conns *c);
 void conns_configure(struct conns *c, uint64_t handshake_timeout_ms); /* [any] */
@@ -102,7 +135,19 @@ void conn_accepted(struct conns *c, const struct conn_origin *origin, int fd, in
                    const union conn_address *remote);
 
 /* The rest is [conn] and between the files above. */
+const struct conns_parts *conn_parts(const struct nbs_conn *conn);
 uint64_t conn_handshake_timeout(const struct nbs_conn *conn);
+/* Refuses the connection as silent at that time, unless the timer is cancelled or armed anew. */
+void conn_await(struct nbs_conn *conn, uint64_t deadline_ms);
+/* Moves the record to another thread, where run(conn) is called; watched by nobody meanwhile, its
+ * timer cancelled.  It must not be touched here afterwards. */
+void conn_move(struct nbs_conn *conn, struct io_thread *to, void (*run)(struct nbs_conn *conn));
+/* The client's address behind a proxy, in place of the one that it had; counts it.  -EUSERS: too
+ * many of this address; -ENOMEM. */
+int conn_set_client(struct nbs_conn *conn, const struct sockaddr *client);
+/* A record inside another connection: it has its thread, origin and client, is in no limit and no
+ * gauge, and does not keep the outer one.  source.fd is -1.  NULL: out of memory. */
+struct nbs_conn *conn_inside(struct nbs_conn *outer);
 /* Closes the duplicate; nobody will need it. */
 void conn_drop_watch(struct nbs_conn *conn);
 /* Closes the descriptors and gives the record back. */

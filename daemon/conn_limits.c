@@ -1,6 +1,7 @@
 /* Connection counts: one atomic for all, a small hash table under a lock for addresses. */
 #include "conn_limits.h"
 
+#include "descriptors.h"
 #include "siphash.h"
 
 #include <errno.h>
@@ -25,6 +26,7 @@ struct address {
 
 struct conn_limits {
 	atomic_uint open, max, per_address;
+	atomic_uint descriptors, max_descriptors;
 	atomic_bool starved;
 	void (*room)(void *arg);
 	void *room_arg;
@@ -79,29 +81,54 @@ static void call_room(struct conn_limits *l)
 		l->room(l->room_arg);
 }
 
-void conn_limits_configure(struct conn_limits *l, unsigned max, unsigned per_address)
+void conn_limits_configure(struct conn_limits *l, unsigned max, unsigned per_address,
+                           unsigned descriptors)
 {
 	atomic_store(&l->max, max);
+	atomic_store(&l->max_descriptors, descriptors);
 	atomic_store(&l->per_address, per_address);
 	call_room(l);
 }
 
+/* Adds n to *count unless it would be more than max then. */
+static bool add(atomic_uint *count, unsigned n, unsigned max)
+{
+	unsigned now = atomic_load(count);
+
+	do {
+		if (now + n > max)
+			return false;
+	} while (!atomic_compare_exchange_weak(count, &now, now + n));
+	return true;
+}
+
 bool conn_limits_enter(struct conn_limits *l, bool admin)
 {
-	unsigned open = atomic_load(&l->open), max = atomic_load(&l->max);
+	const unsigned reserve = admin ? CONN_LIMITS_ADMIN_RESERVE : 0;
 
-	if (admin)
-		max += CONN_LIMITS_ADMIN_RESERVE;
-	do {
-		if (open >= max)
-			return false;
-	} while (!atomic_compare_exchange_weak(&l->open, &open, open + 1));
-	return true;
+	if (!add(&l->open, 1, atomic_load(&l->max) + reserve))
+		return false;
+	if (add(&l->descriptors, DESCRIPTORS_PER_CONNECTION,
+	        atomic_load(&l->max_descriptors) + reserve * DESCRIPTORS_PER_CONNECTION))
+		return true;
+	atomic_fetch_sub(&l->open, 1);
+	return false;
 }
 
 void conn_limits_leave(struct conn_limits *l)
 {
 	atomic_fetch_sub(&l->open, 1);
+	conn_limits_give_descriptors(l, DESCRIPTORS_PER_CONNECTION);
+}
+
+bool conn_limits_take_descriptors(struct conn_limits *l, unsigned n)
+{
+	return add(&l->descriptors, n, atomic_load(&l->max_descriptors));
+}
+
+void conn_limits_give_descriptors(struct conn_limits *l, unsigned n)
+{
+	atomic_fetch_sub(&l->descriptors, n);
 	call_room(l);
 }
 

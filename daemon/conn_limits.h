@@ -1,6 +1,6 @@
 /*
- * How many connections there may be: in all, and from one address (an IPv6 client is its /64,
- * since it has all of it).  Everything is [any].
+ * How many connections there may be: in all, by what descriptors they take, and from one address
+ * (an IPv6 client is its /64, since it has all of it).  Everything is [any].
  */
 #ifndef CONN_LIMITS_H
 #define CONN_LIMITS_H
@@ -17,13 +17,18 @@ struct conn_limits;
 /* `room` runs, on whatever thread, when a connection has ended after conn_limits_starve(). */
 int conn_limits_open(struct conn_limits **out, void (*room)(void *arg), void *arg);
 void conn_limits_close(struct conn_limits *l);
-/* per_address 0: no limit. */
-void conn_limits_configure(struct conn_limits *l, unsigned max, unsigned per_address);
+/* per_address 0: no limit.  `descriptors` is what all connections together may take; those of
+ * listeners of class admin have their reserve beyond it. */
+void conn_limits_configure(struct conn_limits *l, unsigned max, unsigned per_address,
+                           unsigned descriptors);
 
 /* One more connection, before it is accepted?  false: not now. */
 bool conn_limits_enter(struct conn_limits *l, bool admin);
 void conn_limits_leave(struct conn_limits *l);
-/* From now on the next conn_limits_leave() calls room(), once. */
+/* Descriptors that a connection takes beyond DESCRIPTORS_PER_CONNECTION.  false: there are none. */
+bool conn_limits_take_descriptors(struct conn_limits *l, unsigned n);
+void conn_limits_give_descriptors(struct conn_limits *l, unsigned n);
+/* From now on the next one that leaves, or gives descriptors back, calls room(), once. */
 void conn_limits_starve(struct conn_limits *l);
 
 /* One more from this address?  -EUSERS: too many; -ENOMEM.  Counted also while there is no limit,

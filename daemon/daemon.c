@@ -4,24 +4,26 @@
  */
 #include "daemon.h"
 
+#include "certstore.h"
 #include "clock.h"
 #include "config.h"
-#include "conn.h"
 #include "control.h"
 #include "descriptors.h"
 #include "drops.h"
 #include "forwarder.h"
+#include "health_routes.h"
 #include "host.h"
 #include "io.h"
-#include "conn_limits.h"
-#include "listener.h"
 #include "log.h"
 #include "memory.h"
 #include "metrics.h"
+#include "network.h"
 #include "notify.h"
 #include "plugin.h"
 #include "privileges.h"
+#include "ready.h"
 #include "registry.h"
+#include "routes.h"
 #include "service.h"
 
 #include <errno.h>
@@ -34,13 +36,10 @@ struct daemon {
 	struct config *cfg;     /* in force */
 	struct config *started; /* what the parts that need a restart still go by */
 	const struct options *opt;
-	struct host_core core; /* control, metrics, registry, forwarder, services */
+	struct host_core core; /* control, metrics, registry, forwarder, services, routes */
 	struct drops *drops;
 	struct plugins *plugins;
-	struct io *io;
-	struct conn_limits *limits;
-	struct conns *conns;
-	struct listeners *listeners;
+	struct network *network;
 };
 
 static unsigned io_threads(const struct config *cfg)
@@ -80,12 +79,71 @@ static void out_of_memory(int r)
 	log_error("daemon", "cannot start: %s", strerror(-r));
 }
 
-/* What plugins register with. */
-static int open_core(struct daemon *d)
+/* What other parts of the daemon are registered with. */
+static int open_registers(struct host_core *core)
+{
+	int r;
+
+	if ((r = services_open(&core->services)) < 0)
+		goto err0;
+	if ((r = routes_open(&core->routes)) < 0)
+		goto err1;
+	if ((r = ready_open(&core->ready)) < 0)
+		goto err2;
+	if ((r = health_routes_add(core->routes, core->ready)) < 0)
+		goto err3;
+	return 0;
+err3:
+	ready_close(core->ready);
+err2:
+	routes_close(core->routes);
+err1:
+	services_close(core->services);
+err0:
+	return r;
+}
+
+static void close_registers(struct host_core *core)
+{
+	ready_close(core->ready);
+	routes_close(core->routes);
+	services_close(core->services);
+}
+
+static int open_peers(struct daemon *d)
 {
 	const struct registry_settings settings = peers_settings(d->cfg);
 	struct host_core *core = &d->core;
-	unsigned descriptors;
+	int r;
+
+	if ((r = drops_open(&d->drops, core->metrics)) < 0)
+		goto err0;
+	if ((r = registry_open(&core->registry, &settings, core->metrics, d->drops)) < 0)
+		goto err1;
+	if ((r = forwarder_open(&core->forwarder, core->registry, d->drops,
+	                        core->limits.max_message, core->metrics)) < 0)
+		goto err2;
+	return 0;
+err2:
+	registry_close(core->registry);
+err1:
+	drops_close(d->drops);
+err0:
+	return r;
+}
+
+static void close_peers(struct daemon *d)
+{
+	forwarder_close(d->core.forwarder);
+	registry_close(d->core.registry);
+	drops_close(d->drops);
+}
+
+/* What plugins register with. */
+static int open_core(struct daemon *d)
+{
+	struct host_core *core = &d->core;
+	unsigned total;
 	int r;
 
 	core->limits = (struct nbs_limits){.size = sizeof(core->limits),
@@ -93,25 +151,19 @@ static int open_core(struct daemon *d)
 	                                   .max_id = NBS_ID_MAX,
 	                                   .io_threads = io_threads(d->cfg)};
 	core->limits.max_connections = descriptors_fit((unsigned)d->cfg->max_connections,
-	                                               core->limits.io_threads, &descriptors);
+	                                               core->limits.io_threads, &total) /
+	                               DESCRIPTORS_PER_CONNECTION;
+	if (core->limits.max_connections > (size_t)d->cfg->max_connections)
+		core->limits.max_connections = (size_t)d->cfg->max_connections;
 	if ((r = metrics_open(&core->metrics)) < 0)
 		goto err0;
-	if ((r = drops_open(&d->drops, core->metrics)) < 0)
+	if ((r = open_peers(d)) < 0)
 		goto err1;
-	if ((r = registry_open(&core->registry, &settings, core->metrics, d->drops)) < 0)
+	if ((r = open_registers(core)) < 0)
 		goto err2;
-	if ((r = forwarder_open(&core->forwarder, core->registry, d->drops,
-	                        core->limits.max_message, core->metrics)) < 0)
-		goto err3;
-	if ((r = services_open(&core->services)) < 0)
-		goto err4;
 	return 0;
-err4:
-	forwarder_close(core->forwarder);
-err3:
-	registry_close(core->registry);
 err2:
-	drops_close(d->drops);
+	close_peers(d);
 err1:
 	metrics_close(core->metrics);
 err0:
@@ -123,67 +175,37 @@ static void close_core(struct daemon *d)
 {
 	if (plugins_stuck())
 		return; /* their threads may be in there */
-	services_close(d->core.services);
-	forwarder_close(d->core.forwarder);
-	registry_close(d->core.registry);
-	drops_close(d->drops);
+	close_registers(&d->core);
+	close_peers(d);
 	metrics_close(d->core.metrics);
-}
-
-/* What connections need; nothing runs yet. */
-static int open_network(struct daemon *d)
-{
-	int r;
-
-	if ((r = io_open(&d->io, d->core.limits.io_threads)) < 0)
-		goto err0;
-	if ((r = listeners_open(&d->listeners, d->cfg, d->core.services, d->core.metrics)) < 0)
-		goto err1;
-	if ((r = conn_limits_open(&d->limits, listeners_resume, d->listeners)) < 0)
-		goto err2;
-	if ((r = conns_open(&d->conns, d->io, d->limits, d->core.services, d->core.metrics)) < 0)
-		goto err3;
-	return 0;
-err3:
-	conn_limits_close(d->limits);
-err2:
-	listeners_close(d->listeners);
-err1:
-	io_close(d->io);
-err0:
-	return r;
-}
-
-static void close_network(struct daemon *d)
-{
-	conns_close(d->conns);
-	conn_limits_close(d->limits);
-	listeners_close(d->listeners);
-	io_close(d->io);
 }
 
 /* Settings that a reload may change. */
 static void apply_limits(struct daemon *d, const struct config *cfg)
 {
 	const struct registry_settings settings = peers_settings(cfg);
-	unsigned descriptors, wanted = (unsigned)cfg->max_connections;
-	unsigned max = descriptors_fit(wanted, d->core.limits.io_threads, &descriptors);
+	unsigned total, wanted = (unsigned)cfg->max_connections;
+	unsigned descriptors = descriptors_fit(wanted, d->core.limits.io_threads, &total);
+	unsigned max = descriptors / DESCRIPTORS_PER_CONNECTION;
 
 	if (max < wanted)
 		log_line(
 		    cfg->max_connections_set ? NBS_WARN : NBS_INFO, "daemon",
 		    "[limits] max-connections: %u file descriptors are enough for %u connections, "
 		    "not for %u",
-		    descriptors, max, wanted);
-	conn_limits_configure(d->limits, max, (unsigned)cfg->max_connections_per_address);
-	conns_configure(d->conns, (uint64_t)cfg->handshake_timeout);
+		    total, max, wanted);
+	else
+		max = wanted;
+	network_configure(d->network, cfg, max, descriptors);
 	registry_configure(d->core.registry, &settings);
 	control_set_tick(d->core.control, registry_tick_ms(d->core.registry));
 	log_set_level(cfg->log_level);
 	log_info("daemon",
-	         "worst case: connections=%u descriptors=%u (2 per connection) "
-	         "mailboxes_mib=%lld largest_message_kib=%lld",
-	         max, descriptors, (long long)(cfg->mailbox_total_bytes >> 20),
+	         "worst case: connections=%u descriptors=%u (2 per connection, 4 with TLS or a "
+	         "tunnel, 6 with both) mailboxes_mib=%lld handshakes_mib=%lld "
+	         "largest_message_kib=%lld",
+	         max, total, (long long)(cfg->mailbox_total_bytes >> 20),
+	         (long long)(cfg->max_handshakes * NETWORK_HANDSHAKE_KIB >> 10),
 	         (long long)(cfg->max_message_size >> 10));
 }
 
@@ -193,29 +215,37 @@ static void tick(void *arg, uint64_t now_ms)
 
 	registry_tick(d->core.registry, now_ms);
 	drops_tick(d->drops, now_ms);
-	listeners_tick(d->listeners);
+	network_tick(d->network, now_ms);
 	memory_tick(now_ms);
 }
 
 /* Two steps: everything that may fail, then what cannot. */
 static int reload_config(struct daemon *d)
 {
+	struct certs *certs;
 	struct config *cfg;
 	int r;
 
 	if ((r = config_load(&cfg, d->opt)) < 0)
-		return r;
-	if ((r = plugins_reload_prepare(d->plugins, cfg)) < 0) {
-		config_free(cfg);
-		return r;
-	}
+		goto err0;
+	if ((r = network_load_certs(d->network, cfg, &certs)) < 0)
+		goto err1;
+	if ((r = plugins_reload_prepare(d->plugins, cfg)) < 0)
+		goto err2;
 	plugins_reload_finish(d->plugins, cfg, 1);
+	network_use_certs(d->network, cfg, certs);
 	config_warn_restart(d->started, cfg);
 	apply_limits(d, cfg);
 	if (d->cfg != d->started)
 		config_free(d->cfg);
 	d->cfg = cfg;
 	return 0;
+err2:
+	certs_unref(certs);
+err1:
+	config_free(cfg);
+err0:
+	return r;
 }
 
 static void reload(void *arg)
@@ -239,16 +269,12 @@ static int start(struct daemon *d)
 
 	if ((r = plugins_start(d->plugins)) < 0)
 		return r;
-	if ((r = io_start(d->io, conns_leave_thread, d->conns)) < 0)
-		goto err0;
-	if ((r = listeners_start(d->listeners, d->io, d->limits, d->conns)) < 0)
-		goto err1;
+	if ((r = network_start(d->network)) < 0) {
+		plugins_stop(d->plugins, 0);
+		return r;
+	}
+	ready_set_serving(d->core.ready, true);
 	return 0;
-err1:
-	io_stop(d->io);
-err0:
-	plugins_stop(d->plugins, 0);
-	return r;
 }
 
 static void stop(struct daemon *d)
@@ -256,11 +282,12 @@ static void stop(struct daemon *d)
 	uint64_t begin = clock_ms();
 
 	notify_send("STOPPING=1");
-	listeners_stop(d->listeners);
+	ready_set_serving(d->core.ready, false);
+	network_deafen(d->network);
 	plugins_drain(d->plugins);
 	registry_stop(d->core.registry);
 	plugins_stop(d->plugins, (unsigned)d->started->shutdown_grace);
-	io_stop(d->io);
+	network_stop(d->network);
 	control_run_posts(d->core.control);
 	log_info("daemon", "stopped ms=%llu", (unsigned long long)(clock_ms() - begin));
 }
@@ -281,7 +308,7 @@ static int bind_and_run(struct daemon *d)
 {
 	int r;
 
-	if ((r = listeners_bind(d->listeners)) < 0)
+	if ((r = network_prepare(d->network, d->cfg)) < 0)
 		return r;
 	if ((r = privileges_drop(d->cfg->user)) < 0)
 		return r;
@@ -300,10 +327,10 @@ static int load_and_run(struct daemon *d)
 		goto err0;
 	if ((r = plugins_load(&d->plugins, d->cfg, &d->core)) < 0)
 		goto err1;
-	if ((r = open_network(d)) < 0)
+	if ((r = network_open(&d->network, &d->core, d->cfg)) < 0)
 		goto err2;
 	r = bind_and_run(d);
-	close_network(d);
+	network_close(d->network);
 err2:
 	plugins_free(d->plugins);
 err1:
@@ -348,9 +375,7 @@ int daemon_check(struct config *cfg)
 		goto err1;
 	if ((r = plugins_load(&d.plugins, cfg, &d.core)) < 0)
 		goto err2;
-	r = listeners_open(&d.listeners, cfg, d.core.services, d.core.metrics);
-	if (r == 0)
-		listeners_close(d.listeners);
+	r = network_check(cfg, &d.core);
 	plugins_free(d.plugins);
 err2:
 	close_core(&d);

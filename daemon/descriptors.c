@@ -8,21 +8,22 @@
 #include <string.h>
 #include <sys/resource.h>
 
-/* Log, listeners, event loops, timers, and what plugins and their libraries open for themselves. */
-#define BASE 64
+/* Log, listeners, event loops, timers, certificates while they are read, and what plugins and
+ * libraries open for themselves. */
+#define BASE 96
 #define PER_THREAD 8
+#define PER_CONNECTION_AT_MOST (DESCRIPTORS_PER_CONNECTION + 2 * DESCRIPTORS_PER_PAIR)
 
 unsigned descriptors_fit(unsigned max_connections, unsigned threads, unsigned *total)
 {
 	const rlim_t reserved =
 	    BASE + threads * PER_THREAD + CONN_LIMITS_ADMIN_RESERVE * DESCRIPTORS_PER_CONNECTION;
-	rlim_t need = reserved + (rlim_t)max_connections * DESCRIPTORS_PER_CONNECTION;
+	const rlim_t need = reserved + (rlim_t)max_connections * PER_CONNECTION_AT_MOST;
 	struct rlimit limit;
-	rlim_t fit;
 
 	*total = 0;
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return max_connections;
+		return max_connections * PER_CONNECTION_AT_MOST;
 	if (limit.rlim_cur < need) {
 		limit.rlim_cur = need < limit.rlim_max ? need : limit.rlim_max;
 		if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
@@ -32,9 +33,7 @@ unsigned descriptors_fit(unsigned max_connections, unsigned threads, unsigned *t
 		}
 	}
 	*total = limit.rlim_cur < 0x7fffffff ? (unsigned)limit.rlim_cur : 0x7fffffff;
-	if (limit.rlim_cur >= need)
-		return max_connections;
-	fit = limit.rlim_cur > reserved ? (limit.rlim_cur - reserved) / DESCRIPTORS_PER_CONNECTION
-	                                : 0;
-	return fit > 0 ? (unsigned)fit : 1;
+	return limit.rlim_cur > reserved + DESCRIPTORS_PER_CONNECTION
+	           ? *total - (unsigned)reserved
+	           : DESCRIPTORS_PER_CONNECTION;
 }

@@ -6,10 +6,13 @@
  * to a service that adopts sockets.  One of the open() form takes one. */
 #define DESCRIPTORS_PER_CONNECTION 2
 
+/* What it takes besides for TLS or a tunnel: a socket pair.  A tunnel inside TLS takes two. */
+#define DESCRIPTORS_PER_PAIR 2
+
 /*
- * [main] Raises RLIMIT_NOFILE as far as max_connections need it and the hard limit allows.
+ * [main] Raises RLIMIT_NOFILE as far as max_connections may need it and the hard limit allows.
  * `threads` are the I/O threads, which need some too, and so do the threads of transports that
- * follow their number.  Returns how many connections fit; `total` is the limit of descriptors now.
+ * follow their number.  Returns what is left for connections; `total` is the limit now.
  */
 unsigned descriptors_fit(unsigned max_connections, unsigned threads, unsigned *total);
 

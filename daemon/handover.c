@@ -5,7 +5,6 @@
 #include "log.h"
 #include "service.h"
 
-#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -21,14 +20,6 @@ static void socket_ended(struct io_source *source, uint32_t events)
 	conn_release(conn);
 }
 
-static void log_refused(int r, const struct service *service)
-{
-	static struct log_limit limit;
-
-	log_limited(&limit, NBS_WARN, "listener", "plugin %s does not take a connection: %s",
-	            service_plugin(service), strerror(-r));
-}
-
 void handover_begin(struct nbs_conn *conn, struct service *service)
 {
 	int fd = conn->source.fd;
@@ -41,7 +32,7 @@ void handover_begin(struct nbs_conn *conn, struct service *service)
 	conn->watch_fd = -1;
 	if ((r = io_watch(conn->thread, &conn->source, EPOLLET)) < 0 ||
 	    (r = service_adopt(service, fd, conn)) < 0) {
-		log_refused(r, service);
+		service_log_refusal(service, r);
 		close(fd);
 		conn_refuse(conn, CONN_REFUSED_ERROR);
 	}

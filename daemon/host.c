@@ -1,39 +1,23 @@
 /* struct nbs_host: thin functions from the contract to the daemon's parts. */
-#include "host.h"
+#include "host_private.h"
 
-#include "config.h"
+#include "carried.h"
 #include "conn.h"
 #include "control.h"
 #include "forwarder.h"
+#include "http.h"
 #include "log.h"
 #include "message.h"
 #include "metrics.h"
+#include "ready.h"
 #include "registry.h"
+#include "routes.h"
 #include "service.h"
 #include "stream.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct host {
-	struct nbs_host table; /* first: a plugin's pointer is ours */
-	const struct host_core *core;
-	char name[CONFIG_NAME_MAX];
-	struct config_plugin *conf;
-	bool may_register;
-	atomic_uint leases;
-	char **strings; /* what conf_str() gave out, and the keys that init() asked for */
-	size_t n_strings;
-	const char **keys; /* of these the keys */
-	size_t n_keys;
-};
-
-static struct host *host_of(struct nbs_host *table)
-{
-	return (struct host *)table;
-}
 
 static void NBS_PRINTF(3, 4)
     do_log(struct nbs_host *table, enum nbs_level level, const char *fmt, ...)
@@ -69,101 +53,6 @@ static void do_limits(struct nbs_host *table, struct nbs_limits *limits)
 
 	full.size = size;
 	memcpy(limits, &full, size < sizeof(full) ? size : sizeof(full));
-}
-
-/* A copy that lives as long as the host; the same text is kept once, however often it is read. */
-static const char *keep_string(struct host *h, const char *s)
-{
-	char **strings;
-	char *copy;
-
-	for (size_t i = 0; i < h->n_strings; i++)
-		if (strcmp(h->strings[i], s) == 0)
-			return h->strings[i];
-	if ((strings = realloc(h->strings, (h->n_strings + 1) * sizeof(*strings))) == NULL)
-		return NULL;
-	h->strings = strings;
-	if ((copy = strdup(s)) == NULL)
-		return NULL;
-	h->strings[h->n_strings++] = copy;
-	return copy;
-}
-
-bool host_knows_key(const void *arg, const char *key)
-{
-	const struct host *h = arg;
-
-	for (size_t i = 0; i < h->n_keys; i++)
-		if (strcmp(h->keys[i], key) == 0)
-			return true;
-	return false;
-}
-
-/* What init() asks for are the keys that the plugin knows. */
-static int note_key(struct host *h, const char *key)
-{
-	const char **keys;
-
-	if (!h->may_register || host_knows_key(h, key))
-		return 0;
-	if ((keys = realloc(h->keys, (h->n_keys + 1) * sizeof(*keys))) == NULL)
-		return -ENOMEM;
-	h->keys = keys;
-	if ((h->keys[h->n_keys] = keep_string(h, key)) == NULL)
-		return -ENOMEM;
-	h->n_keys++;
-	return 0;
-}
-
-static int do_conf_str(struct nbs_host *table, const char *key, const char **val)
-{
-	struct host *h = host_of(table);
-	const char *found = NULL;
-	int r;
-
-	if ((r = note_key(h, key)) < 0 || h->conf == NULL)
-		return r;
-	if ((r = config_plugin_str(h->conf, key, &found)) < 0 || found == NULL)
-		return r;
-	if ((found = keep_string(h, found)) == NULL)
-		return -ENOMEM;
-	*val = found;
-	return 0;
-}
-
-static int do_conf_int(struct nbs_host *table, const char *key, int64_t min, int64_t max,
-                       int64_t *val)
-{
-	struct host *h = host_of(table);
-	int r = note_key(h, key);
-
-	return r < 0 || h->conf == NULL ? r : config_plugin_int(h->conf, key, min, max, val);
-}
-
-static int do_conf_bool(struct nbs_host *table, const char *key, int *val)
-{
-	struct host *h = host_of(table);
-	int r = note_key(h, key);
-
-	return r < 0 || h->conf == NULL ? r : config_plugin_bool(h->conf, key, val);
-}
-
-static int do_conf_duration(struct nbs_host *table, const char *key, int64_t min, int64_t max,
-                            int64_t *ms)
-{
-	struct host *h = host_of(table);
-	int r = note_key(h, key);
-
-	return r < 0 || h->conf == NULL ? r : config_plugin_duration(h->conf, key, min, max, ms);
-}
-
-static int do_conf_size(struct nbs_host *table, const char *key, int64_t min, int64_t max,
-                        int64_t *bytes)
-{
-	struct host *h = host_of(table);
-	int r = note_key(h, key);
-
-	return r < 0 || h->conf == NULL ? r : config_plugin_size(h->conf, key, min, max, bytes);
 }
 
 /* Registering after init() is a mistake that would work until a reader runs beside it. */
@@ -275,6 +164,37 @@ static int do_router_register(struct nbs_host *table, const struct nbs_router_op
 	return r;
 }
 
+static int do_route_register(struct nbs_host *table, const struct nbs_route *route, void *arg)
+{
+	struct host *h = host_of(table);
+	int r;
+
+	if ((r = check_init(h, "a route")) < 0)
+		return r;
+	if ((r = routes_add(h->core->routes, h->name, route, arg)) < 0)
+		log_error("plugin", "plugin %s: its route %s is not valid: %s", h->name,
+		          route->path != NULL ? route->path : "", strerror(-r));
+	return r;
+}
+
+static int do_ws_register(struct nbs_host *table, const struct nbs_ws_path *path, void *arg)
+{
+	struct host *h = host_of(table);
+	int r;
+
+	if ((r = check_init(h, "a WebSocket path")) < 0)
+		return r;
+	if ((r = routes_add_ws(h->core->routes, h->name, path, arg)) < 0)
+		log_error("plugin", "plugin %s: its WebSocket path %s is not valid: %s", h->name,
+		          path->path != NULL ? path->path : "", strerror(-r));
+	return r;
+}
+
+static void do_ready_object(struct nbs_host *table, const char *why)
+{
+	ready_object(host_of(table)->core->ready, host_of(table)->name, why);
+}
+
 static const struct nbs_host functions = {
     .size = sizeof(struct nbs_host),
     .abi = NBS_ABI,
@@ -283,11 +203,11 @@ static const struct nbs_host functions = {
     .shutdown = do_shutdown,
     .post = do_post,
     .limits = do_limits,
-    .conf_str = do_conf_str,
-    .conf_int = do_conf_int,
-    .conf_bool = do_conf_bool,
-    .conf_duration = do_conf_duration,
-    .conf_size = do_conf_size,
+    .conf_str = host_conf_str,
+    .conf_int = host_conf_int,
+    .conf_bool = host_conf_bool,
+    .conf_duration = host_conf_duration,
+    .conf_size = host_conf_size,
     .metric_register = do_metric_register,
     .metric_record = metrics_record,
     .metric_each = do_metric_each,
@@ -308,6 +228,26 @@ static const struct nbs_host functions = {
     .admission_register = do_admission_register,
     .admission_decide = registry_admission_decide,
     .router_register = do_router_register,
+    .route_register = do_route_register,
+    .ws_register = do_ws_register,
+    .ready_object = do_ready_object,
+    .request_about = http_request_about,
+    .request_conn = http_request_conn,
+    .request_header = http_request_header,
+    .request_query = http_request_query,
+    .request_reply = http_request_reply,
+    .ws_header = http_ws_header,
+    .ws_query = http_ws_query,
+    .ws_about = http_ws_about,
+    .ws_write = http_ws_write,
+    .ws_pause = http_ws_pause,
+    .ws_resume = http_ws_resume,
+    .ws_close = http_ws_close,
+    .ws_wake = http_ws_wake,
+    .ws_carry = carried_begin,
+    .carried_bytes = carried_bytes,
+    .carried_writable = carried_writable,
+    .carried_end = carried_end,
 };
 
 struct host *host_new(const struct host_core *core, const char *plugin, struct config_plugin *conf)
@@ -327,10 +267,7 @@ void host_free(struct host *h)
 {
 	if (h == NULL)
 		return;
-	for (size_t i = 0; i < h->n_strings; i++)
-		free(h->strings[i]);
-	free(h->strings);
-	free(h->keys);
+	host_conf_free(h);
 	free(h);
 }
 

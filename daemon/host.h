@@ -14,7 +14,9 @@ struct control;
 struct forwarder;
 struct conn_limits;
 struct metrics;
+struct ready;
 struct registry;
+struct routes;
 struct services;
 
 /* What the functions of the table work on; all KEPT until the last host_free(). */
@@ -24,6 +26,8 @@ struct host_core {
 	struct registry *registry;
 	struct forwarder *forwarder;
 	struct services *services;
+	struct routes *routes;
+	struct ready *ready;
 	struct nbs_limits limits;
 };
 

@@ -22,25 +22,27 @@ struct io_thread {
 	int epoll_fd;
 	struct io_source inbox_bell; /* an eventfd */
 	pthread_t thread;
-	bool running, joined;
+	bool guest, running, joined;
 	pthread_mutex_t inbox_lock;
 	struct io_task *inbox_first, *inbox_last;
 	struct io_timer *timer_first, *timer_last;
 	unsigned char *read_buffer;
 };
 
+/* The threads are IO_NETWORK ones, then IO_HANDSHAKE ones, then the guest. */
 struct io {
 	atomic_bool stop;
-	atomic_uint turn;
+	atomic_uint turn[2]; /* by enum io_kind */
 	void (*leave)(void *arg, struct io_thread *t);
 	void *leave_arg;
+	unsigned n_kind[2];
 	unsigned n_threads;
 	struct io_thread threads[];
 };
 
 unsigned io_count(const struct io *io)
 {
-	return io->n_threads;
+	return io->n_kind[IO_NETWORK];
 }
 
 struct io_thread *io_thread_at(struct io *io, unsigned index)
@@ -48,9 +50,21 @@ struct io_thread *io_thread_at(struct io *io, unsigned index)
 	return &io->threads[index];
 }
 
-struct io_thread *io_next_thread(struct io *io)
+struct io_thread *io_next_thread(struct io *io, enum io_kind kind)
 {
-	return &io->threads[atomic_fetch_add(&io->turn, 1) % io->n_threads];
+	unsigned turn = atomic_fetch_add(&io->turn[kind], 1) % io->n_kind[kind];
+
+	return &io->threads[kind == IO_NETWORK ? turn : io->n_kind[IO_NETWORK] + turn];
+}
+
+struct io_thread *io_guest(struct io *io)
+{
+	return &io->threads[io->n_threads - 1];
+}
+
+int io_guest_fd(const struct io_thread *t)
+{
+	return t->epoll_fd;
 }
 
 unsigned io_thread_index(const struct io_thread *t)
@@ -209,10 +223,10 @@ static int wait_ms(const struct io_thread *t)
 	return (int)(t->timer_first->deadline_ms - now);
 }
 
-static void turn(struct io_thread *t)
+static void turn(struct io_thread *t, int timeout_ms)
 {
 	struct epoll_event events[EVENTS_PER_TURN];
-	int n = epoll_wait(t->epoll_fd, events, EVENTS_PER_TURN, wait_ms(t));
+	int n = epoll_wait(t->epoll_fd, events, EVENTS_PER_TURN, timeout_ms);
 
 	for (int i = 0; i < n; i++) {
 		struct io_source *s = events[i].data.ptr;
@@ -223,15 +237,36 @@ static void turn(struct io_thread *t)
 	run_timers(t);
 }
 
+void io_guest_turn(struct io_thread *t)
+{
+	turn(t, 0);
+}
+
+int io_guest_wait_ms(const struct io_thread *t)
+{
+	return wait_ms(t);
+}
+
+void io_guest_leave(struct io_thread *t)
+{
+	t->joined = true;
+	t->io->leave(t->io->leave_arg, t);
+	io_run_tasks(t);
+}
+
 static void *thread_main(void *arg)
 {
 	struct io_thread *t = arg;
+	unsigned networks = t->io->n_kind[IO_NETWORK];
 	char name[16];
 
-	snprintf(name, sizeof(name), "io-%u", t->index);
+	if (t->index < networks)
+		snprintf(name, sizeof(name), "io-%u", t->index);
+	else
+		snprintf(name, sizeof(name), "tls-%u", t->index - networks);
 	pthread_setname_np(pthread_self(), name);
 	while (!atomic_load(&t->io->stop))
-		turn(t);
+		turn(t, wait_ms(t));
 	t->io->leave(t->io->leave_arg, t);
 	io_run_tasks(t);
 	return NULL;
@@ -254,13 +289,16 @@ static int thread_open(struct io_thread *t)
 	return 0;
 }
 
-int io_open(struct io **out, unsigned threads)
+int io_open(struct io **out, unsigned network, unsigned handshake)
 {
+	const unsigned threads = network + handshake + 1;
 	struct io *io = calloc(1, sizeof(*io) + threads * sizeof(struct io_thread));
 	int r;
 
 	if (io == NULL)
 		return -ENOMEM;
+	io->n_kind[IO_NETWORK] = network;
+	io->n_kind[IO_HANDSHAKE] = handshake;
 	for (; io->n_threads < threads; io->n_threads++) {
 		struct io_thread *t = &io->threads[io->n_threads];
 
@@ -272,6 +310,7 @@ int io_open(struct io **out, unsigned threads)
 			return r;
 		}
 	}
+	io_guest(io)->guest = true;
 	*out = io;
 	return 0;
 }
@@ -285,6 +324,8 @@ int io_start(struct io *io, void (*leave)(void *arg, struct io_thread *t), void 
 	for (unsigned i = 0; i < io->n_threads; i++) {
 		struct io_thread *t = &io->threads[i];
 
+		if (t->guest)
+			continue; /* its loop is somebody else's */
 		if ((r = pthread_create(&t->thread, NULL, thread_main, t)) != 0) {
 			log_error("io", "cannot start an I/O thread: %s", strerror(r));
 			io_stop(io);

@@ -69,7 +69,13 @@ static int add_listener(struct listeners *all, const struct config_listener *l,
 		s->source.fd = -1;
 		s->all = all;
 		s->address = l->addresses[i];
-		s->origin = (struct conn_origin){.admin = l->admin, .http2 = http2};
+		s->origin = (struct conn_origin){.admin = l->admin,
+		                                 .http2 = http2,
+		                                 .plaintext = l->tls != CONFIG_TLS_REQUIRED,
+		                                 .tls = l->tls != CONFIG_TLS_OFF,
+		                                 .proxy_protocol = l->proxy_protocol,
+		                                 .trusted = l->trusted,
+		                                 .n_trusted = l->n_trusted};
 		snprintf(s->origin.listener, sizeof(s->origin.listener), "%s", l->name);
 	}
 	return 0;
@@ -306,9 +312,11 @@ static void log_listening(const struct listening *s)
 
 	getsockname(s->source.fd, &local.sa, &len);
 	conn_address_text(text, &local.sa);
-	log_info("listener", "listening name=%s address=%s class=%s http2=%s%s", s->origin.listener,
-	         text, s->origin.admin ? "admin" : "public",
+	log_info("listener", "listening name=%s address=%s class=%s tls=%s http2=%s%s%s",
+	         s->origin.listener, text, s->origin.admin ? "admin" : "public",
+	         !s->origin.tls ? "off" : s->origin.plaintext ? "auto" : "required",
 	         s->origin.http2 != NULL ? service_plugin(s->origin.http2) : "none",
+	         s->origin.proxy_protocol ? " proxy-protocol=required" : "",
 	         s->address.any && local.sa.sa_family == AF_INET6 ? " (IPv4 and IPv6)" : "");
 }
 

@@ -2,6 +2,7 @@
 #include "service.h"
 
 #include "io.h"
+#include "log.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -19,7 +20,7 @@ struct service {
 	const char *plugin;
 	const struct nbs_service *ops;
 	void *arg;
-	struct thread_state threads[IO_THREADS_MAX];
+	struct thread_state threads[IO_INDEX_MAX];
 };
 
 struct services {
@@ -89,6 +90,14 @@ int service_adopts(const struct service *s)
 int service_adopt(struct service *s, int fd, struct nbs_conn *conn)
 {
 	return s->ops->adopt(s->arg, fd, conn);
+}
+
+void service_log_refusal(const struct service *s, int err)
+{
+	static struct log_limit limit;
+
+	log_limited(&limit, NBS_WARN, "listener", "plugin %s does not take a connection: %s",
+	            s->plugin, strerror(-err));
 }
 
 int service_open(struct service *s, unsigned thread, struct nbs_conn *conn,

@@ -25,6 +25,8 @@ const char *service_plugin(const struct service *s);
 int service_adopts(const struct service *s);
 /* [any] nbs_service.adopt */
 int service_adopt(struct service *s, int fd, struct nbs_conn *conn);
+/* [any] The service did not take a connection; one line at a bounded rate. */
+void service_log_refusal(const struct service *s, int err);
 /* [conn] nbs_service.open, after thread_begin() where it is due. */
 int service_open(struct service *s, unsigned thread, struct nbs_conn *conn,
                  const struct nbs_conn_ops **ops, void **cookie);

@@ -1,78 +1,132 @@
 /* Edge-triggered: each arrival of bytes is looked at once with MSG_PEEK, and half a preface costs
- * nothing while it waits; level-triggered it would be ready for ever. */
+ * nothing while it waits; level-triggered it would be ready for ever.  Inside TLS the same question
+ * is asked of the plaintext, whatever ALPN said: some clients and proxies strip it. */
 #include "sniffer.h"
 
-#include "clock.h"
+#include "channel.h"
 #include "conn.h"
 #include "first_bytes.h"
 #include "handover.h"
+#include "http.h"
+#include "pump.h"
 #include "service.h"
 #include "stream.h"
+#include "tls.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
 
-static void hand_to(struct nbs_conn *conn, struct service *service)
+static void settle(struct nbs_conn *conn)
 {
+	io_timer_cancel(conn->thread, &conn->timer);
+	io_unwatch(conn->thread, &conn->source);
+}
+
+static void to_http2(struct nbs_conn *conn)
+{
+	struct service *service = conn->origin->http2;
+
 	if (service == NULL) {
 		conn_refuse(conn, CONN_REFUSED_UNSERVED);
 		return;
 	}
-	io_timer_cancel(conn->thread, &conn->timer);
-	io_unwatch(conn->thread, &conn->source);
-	if (service_adopts(service))
+	settle(conn);
+	if (conn->tls == NULL && service_adopts(service))
 		handover_begin(conn, service);
+	else if (conn->tls == NULL)
+		stream_begin(conn, &socket_channel, service);
+	else if (service_adopts(service))
+		pump_begin(conn, &tls_channel, service);
 	else
-		stream_begin(conn, service);
+		stream_begin(conn, &tls_channel, service);
+}
+
+static void serve_http(struct nbs_conn *conn)
+{
+	http_begin(conn_parts(conn)->http, conn);
+}
+
+static void to_http1(struct nbs_conn *conn)
+{
+	settle(conn);
+	conn_drop_watch(conn);
+	if (conn->tls != NULL) {
+		pump_begin_http(conn, &tls_channel);
+		return;
+	}
+	conn->phase = CONN_HANDED_OVER;
+	conn_move(conn, io_guest(conn_parts(conn)->io), serve_http);
+}
+
+static void to_tls(struct nbs_conn *conn)
+{
+	struct tls *tls = conn_parts(conn)->tls;
+
+	if (conn->tls != NULL || !conn->origin->tls || !tls_ready(tls)) {
+		conn_refuse(conn, CONN_REFUSED_UNSERVED);
+		return;
+	}
+	io_unwatch(conn->thread, &conn->source);
+	conn_drop_watch(conn);
+	tls_begin(tls, conn, sniffer_begin);
 }
 
 static void decide(struct nbs_conn *conn, enum first_bytes what, bool ended)
 {
-	switch (what) {
-	case FIRST_BYTES_MORE:
+	const bool refused = conn->tls == NULL && !conn->origin->plaintext;
+
+	if (what == FIRST_BYTES_MORE) {
 		if (ended)
 			conn_refuse(conn, CONN_REFUSED_LEFT);
-		break;
-	case FIRST_BYTES_HTTP2:
-		hand_to(conn, conn->origin->http2);
-		break;
-	case FIRST_BYTES_HTTP1:
-	case FIRST_BYTES_TLS:
-		hand_to(conn, NULL);
-		break;
-	case FIRST_BYTES_OTHER:
+	} else if (what == FIRST_BYTES_TLS) {
+		to_tls(conn);
+	} else if (what == FIRST_BYTES_OTHER) {
 		conn_refuse(conn, CONN_REFUSED_UNKNOWN);
-		break;
+	} else if (refused) {
+		conn_refuse(conn, CONN_REFUSED_PLAINTEXT);
+	} else if (what == FIRST_BYTES_HTTP2) {
+		to_http2(conn);
+	} else {
+		to_http1(conn);
 	}
+}
+
+static ssize_t peek(struct nbs_conn *conn, void *bytes, size_t len)
+{
+	ssize_t n;
+
+	if (conn->tls != NULL)
+		return tls_peek(conn, bytes, len);
+	do
+		n = recv(conn->source.fd, bytes, len, MSG_PEEK | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static void look(struct nbs_conn *conn, uint32_t events)
+{
+	unsigned char first[FIRST_BYTES_MAX];
+	ssize_t n = peek(conn, first, sizeof(first));
+
+	if (n > 0)
+		decide(conn, first_bytes_judge(first, (size_t)n),
+		       (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
+	else if (n != -EAGAIN)
+		conn_refuse(conn, CONN_REFUSED_LEFT);
 }
 
 static void bytes_came(struct io_source *source, uint32_t events)
 {
-	struct nbs_conn *conn = (struct nbs_conn *)source;
-	unsigned char first[FIRST_BYTES_MAX];
-	ssize_t n;
-
-	do
-		n = recv(source->fd, first, sizeof(first), MSG_PEEK | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n > 0)
-		decide(conn, first_bytes_judge(first, (size_t)n),
-		       (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
-	else if (n == 0 || errno != EAGAIN)
-		conn_refuse(conn, CONN_REFUSED_LEFT);
+	look((struct nbs_conn *)source, events);
 }
 
-static void timed_out(struct io_timer *timer)
-{
-	conn_refuse(CONN_OF(timer, timer), CONN_REFUSED_SILENT);
-}
-
+/* Inside TLS the first bytes may be in OpenSSL's buffer already; adding a source to epoll reports
+ * what the socket has, and look() below what OpenSSL has. */
 void sniffer_begin(struct nbs_conn *conn)
 {
-	conn->phase = CONN_SNIFFING;
 	conn->source.event = bytes_came;
-	conn->timer.expired = timed_out;
-	io_timer_arm(conn->thread, &conn->timer, clock_ms() + conn_handshake_timeout(conn));
 	if (io_watch(conn->thread, &conn->source, EPOLLIN | EPOLLRDHUP | EPOLLET) < 0)
 		conn_refuse(conn, CONN_REFUSED_ERROR);
+	else if (conn->tls != NULL)
+		look(conn, 0);
 }

@@ -4,7 +4,8 @@
 
 struct nbs_conn;
 
-/* [conn] Watches the connection; from here on it ends in a service or in conn_refuse(). */
+/* [conn] Watches the connection, whose timer is armed; from here on it ends in a service, in the
+ * HTTP server or in conn_refuse(). */
 void sniffer_begin(struct nbs_conn *conn);
 
 #endif

@@ -1,10 +1,11 @@
 /*
  * A connection as a byte stream on its I/O thread.  Reading stops while the consumer pauses;
- * writing goes straight to the socket and, when that is full, into a bounded queue.  closed() is
+ * writing goes straight to the channel and, when that is full, into a bounded queue.  closed() is
  * always called from the loop, never from inside one of the consumer's own calls.
  */
 #include "stream.h"
 
+#include "channel.h"
 #include "clock.h"
 #include "conn.h"
 #include "log.h"
@@ -13,7 +14,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #define QUEUE_FIRST 4096
 
@@ -22,20 +22,15 @@ static size_t queued(const struct nbs_conn *conn)
 	return conn->queue_end - conn->queue_at;
 }
 
-static bool wants_bytes(const struct nbs_conn *conn)
+bool stream_wants_bytes(const struct nbs_conn *conn)
 {
-	return !conn->saw_eof && !(conn->phase == CONN_STREAM && conn->paused);
+	return conn->phase != CONN_ENDED && !conn->saw_eof &&
+	       !(conn->phase == CONN_STREAM && conn->paused);
 }
 
 static void update_interest(struct nbs_conn *conn)
 {
-	uint32_t events = 0;
-
-	if (wants_bytes(conn))
-		events |= EPOLLIN;
-	if (queued(conn) > 0)
-		events |= EPOLLOUT;
-	io_rewatch(conn->thread, &conn->source, events);
+	conn->channel->want(conn, stream_wants_bytes(conn), queued(conn) > 0);
 }
 
 /* Gives the record back, at once or, if a wake-up is still on its way to it, from there. */
@@ -50,9 +45,9 @@ static void release(struct nbs_conn *conn)
 /* The end, now. */
 static void end(struct nbs_conn *conn, int err)
 {
-	io_unwatch(conn->thread, &conn->source);
 	io_timer_cancel(conn->thread, &conn->timer);
 	conn->phase = CONN_ENDED;
+	conn->channel->stop(conn, conn->reset);
 	if (conn->ops != NULL)
 		conn->ops->closed(conn->cookie, err);
 	release(conn);
@@ -73,26 +68,8 @@ void stream_abort(struct nbs_conn *conn, int err)
 	conn->phase = CONN_ENDED;
 	conn->error = err;
 	io_timer_cancel(conn->thread, &conn->timer);
-	io_unwatch(conn->thread, &conn->source);
 	conn->task.run = end_task;
 	io_post(conn->thread, &conn->task);
-}
-
-static int send_some(struct nbs_conn *conn, const unsigned char *bytes, size_t len, size_t *sent)
-{
-	ssize_t n;
-
-	*sent = 0;
-	while (*sent < len) {
-		n = send(conn->source.fd, bytes + *sent, len - *sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n >= 0)
-			*sent += (size_t)n;
-		else if (errno == EAGAIN)
-			break;
-		else if (errno != EINTR)
-			return -errno;
-	}
-	return 0;
 }
 
 static int make_room(struct nbs_conn *conn, size_t more)
@@ -135,15 +112,16 @@ static size_t enqueue(struct nbs_conn *conn, const unsigned char *bytes, size_t 
 size_t stream_write(struct nbs_conn *conn, const void *bytes, size_t len)
 {
 	bool was_empty = queued(conn) == 0;
-	size_t taken = 0;
-	int r;
+	ssize_t sent = 0;
+	size_t taken;
 
 	if (conn->phase != CONN_STREAM)
 		return len; /* ended: forgotten */
-	if (was_empty && (r = send_some(conn, bytes, len, &taken)) < 0) {
-		stream_abort(conn, r);
+	if (was_empty && (sent = conn->channel->send(conn, bytes, len)) < 0) {
+		stream_abort(conn, (int)sent);
 		return len;
 	}
+	taken = (size_t)sent;
 	if (taken < len)
 		taken += enqueue(conn, (const unsigned char *)bytes + taken, len - taken);
 	if (taken < len)
@@ -168,23 +146,25 @@ static void drop_queue(struct nbs_conn *conn)
 static void linger(struct nbs_conn *conn)
 {
 	conn->phase = CONN_LINGERING;
-	if (conn->saw_eof || shutdown(conn->source.fd, SHUT_WR) < 0) {
+	if (conn->channel->finish(conn) < 0 || conn->saw_eof) {
 		stream_abort(conn, 0);
 		return;
 	}
 	update_interest(conn);
 }
 
-static void flush(struct nbs_conn *conn)
+void stream_room(struct nbs_conn *conn)
 {
-	size_t sent;
-	int r = send_some(conn, conn->queue + conn->queue_at, queued(conn), &sent);
+	ssize_t sent;
 
-	if (r < 0) {
-		end(conn, conn->phase == CONN_STREAM ? r : 0);
+	if (conn->phase == CONN_ENDED)
+		return;
+	sent = conn->channel->send(conn, conn->queue + conn->queue_at, queued(conn));
+	if (sent < 0) {
+		end(conn, conn->phase == CONN_STREAM ? (int)sent : 0);
 		return;
 	}
-	conn->queue_at += sent;
+	conn->queue_at += (size_t)sent;
 	if (queued(conn) > STREAM_QUEUE_MAX / 2)
 		return;
 	if (queued(conn) == 0) {
@@ -201,8 +181,10 @@ static void flush(struct nbs_conn *conn)
 	}
 }
 
-static void got_eof(struct nbs_conn *conn)
+void stream_eof(struct nbs_conn *conn)
 {
+	if (conn->phase == CONN_ENDED)
+		return;
 	conn->saw_eof = true;
 	if (conn->phase == CONN_LINGERING) {
 		end(conn, 0);
@@ -213,48 +195,17 @@ static void got_eof(struct nbs_conn *conn)
 		conn->ops->eof(conn->cookie);
 }
 
-static void read_some(struct nbs_conn *conn)
+void stream_bytes(struct nbs_conn *conn, const void *bytes, size_t len)
 {
-	unsigned char *buffer = io_read_buffer(conn->thread);
-	ssize_t n = recv(conn->source.fd, buffer, IO_READ_BUFFER, MSG_DONTWAIT);
-
-	if (n > 0) {
-		if (conn->phase == CONN_STREAM)
-			conn->ops->readable(conn->cookie, buffer, (size_t)n);
-		return; /* in the phases after that it is thrown away */
-	}
-	if (n == 0)
-		got_eof(conn);
-	else if (errno != EAGAIN && errno != EINTR)
-		end(conn, conn->phase == CONN_STREAM ? -errno : 0);
+	if (conn->phase == CONN_STREAM)
+		conn->ops->readable(conn->cookie, bytes, len);
+	/* in the phases after that they are thrown away */
 }
 
-/* A reset or a broken route while nothing is read or written. */
-static void broke(struct nbs_conn *conn)
+void stream_broke(struct nbs_conn *conn, int err)
 {
-	int err = 0;
-	socklen_t len = sizeof(err);
-
-	getsockopt(conn->source.fd, SOL_SOCKET, SO_ERROR, &err, &len);
-	end(conn, conn->phase == CONN_STREAM ? -(err != 0 ? err : ECONNRESET) : 0);
-}
-
-static void stream_event(struct io_source *source, uint32_t events)
-{
-	struct nbs_conn *conn = (struct nbs_conn *)source;
-
-	if (conn->phase == CONN_ENDED)
-		return;
-	if (events & EPOLLOUT) {
-		flush(conn);
-		return; /* conn may be gone; what came in is reported again, level-triggered */
-	}
-	if ((events & EPOLLIN) && !wants_bytes(conn))
-		return; /* paused by a neighbour's callback in this very turn */
-	if (events & EPOLLIN)
-		read_some(conn);
-	else if (events & (EPOLLERR | EPOLLHUP))
-		broke(conn);
+	if (conn->phase != CONN_ENDED)
+		end(conn, conn->phase == CONN_STREAM ? err : 0);
 }
 
 static void linger_over(struct io_timer *timer)
@@ -266,12 +217,10 @@ static void linger_over(struct io_timer *timer)
 
 void stream_close(struct nbs_conn *conn, int how)
 {
-	const struct linger abort_now = {.l_onoff = 1, .l_linger = 0};
-
 	if (conn->phase == CONN_ENDED || (conn->phase != CONN_STREAM && how == NBS_CLOSE_FLUSH))
 		return;
 	if (how == NBS_CLOSE_ABORT) {
-		setsockopt(conn->source.fd, SOL_SOCKET, SO_LINGER, &abort_now, sizeof(abort_now));
+		conn->reset = true;
 		stream_abort(conn, 0);
 		return;
 	}
@@ -317,21 +266,45 @@ void stream_wake(struct nbs_conn *conn)
 		io_post(conn->thread, &conn->wake_task);
 }
 
-void stream_begin(struct nbs_conn *conn, struct service *service)
+size_t stream_space(const struct nbs_conn *conn)
+{
+	return STREAM_QUEUE_MAX - queued(conn);
+}
+
+bool stream_await_space(struct nbs_conn *conn)
+{
+	if (conn->phase != CONN_STREAM || queued(conn) <= STREAM_QUEUE_MAX / 2)
+		return false;
+	conn->short_write = true;
+	return true;
+}
+
+void stream_refuse(struct nbs_conn *conn, const char *who, int err)
+{
+	log_debug("listener", "%s does not take a connection: %s", who, strerror(-err));
+	conn_count_refused(conn, CONN_REFUSED_ERROR);
+	conn->ops = NULL;
+	stream_abort(conn, err);
+}
+
+int stream_start(struct nbs_conn *conn, const struct channel *channel,
+                 const struct nbs_conn_ops *ops, void *cookie)
+{
+	conn_drop_watch(conn);
+	conn->phase = CONN_STREAM;
+	conn->channel = channel;
+	conn->wake_task.run = woken;
+	conn->ops = ops;
+	conn->cookie = cookie;
+	return channel->start(conn);
+}
+
+void stream_begin(struct nbs_conn *conn, const struct channel *channel, struct service *service)
 {
 	int r;
 
-	conn_drop_watch(conn);
-	conn->phase = CONN_STREAM;
-	conn->source.event = stream_event;
-	conn->wake_task.run = woken;
-	if ((r = io_watch(conn->thread, &conn->source, EPOLLIN)) < 0 ||
+	if ((r = stream_start(conn, channel, NULL, NULL)) < 0 ||
 	    (r = service_open(service, io_thread_index(conn->thread), conn, &conn->ops,
-	                      &conn->cookie)) < 0) {
-		log_debug("listener", "plugin %s does not take a connection: %s",
-		          service_plugin(service), strerror(-r));
-		conn_count_refused(conn, CONN_REFUSED_ERROR);
-		conn->ops = NULL; /* no callback */
-		stream_abort(conn, r);
-	}
+	                      &conn->cookie)) < 0)
+		stream_refuse(conn, service_plugin(service), r);
 }

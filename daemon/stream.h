@@ -4,6 +4,9 @@
 
 #include <netbird-signal/plugin.h>
 
+#include <stdbool.h>
+
+struct channel;
 struct service;
 
 /* What a stream queues for a client that reads slower than its consumer writes, in bytes. */
@@ -13,7 +16,16 @@ struct service;
 
 /* [conn] The connection is watched by nobody any more; it is refused if the service does not
  * take it. */
-void stream_begin(struct nbs_conn *conn, struct service *service);
+void stream_begin(struct nbs_conn *conn, const struct channel *channel, struct service *service);
+/* [conn] The same for a consumer of the daemon's own.  A negative errno: stream_abort() is owed. */
+int stream_start(struct nbs_conn *conn, const struct channel *channel,
+                 const struct nbs_conn_ops *ops, void *cookie);
+/* [conn] How much stream_write() takes in any case. */
+size_t stream_space(const struct nbs_conn *conn);
+/* [conn] Whether less than half of the queue is free; then writable() will come when it is. */
+bool stream_await_space(struct nbs_conn *conn);
+/* [conn] Nobody takes it: counted, told to the log at debug, and no callback comes. */
+void stream_refuse(struct nbs_conn *conn, const char *who, int err);
 /* [conn] closed(err) comes from the thread's tasks, then the record is given back. */
 void stream_abort(struct nbs_conn *conn, int err);
 

@@ -42,6 +42,9 @@ extern "C" {
 /* Room for a textual address with port and NUL: "[v6%scope]:65535". */
 #define NBS_ADDR_MAX 80
 
+/* Room for a host name with NUL (RFC 1035, 2.3.4). */
+#define NBS_NAME_MAX 256
+
 enum nbs_level { NBS_ERROR, NBS_WARN, NBS_INFO, NBS_DEBUG };
 enum nbs_kind { NBS_COUNTER, NBS_GAUGE, NBS_HISTOGRAM };
 
@@ -64,6 +67,8 @@ struct nbs_peer;      /* a lease: one connection's place in the registry */
 struct nbs_conn;      /* one connection as a plaintext byte stream */
 struct nbs_metric;    /* one time series */
 struct nbs_admission; /* one registration that waits for a verdict */
+struct nbs_request;   /* one HTTP request */
+struct nbs_ws;        /* one WebSocket */
 
 /*
  * One message.  Read-only and counted by reference: msg_ref() and msg_unref() [any].
@@ -130,6 +135,11 @@ struct nbs_conn_about {
 	char listener[32];         /* [listener NAME] */
 	int admin;                 /* 1: the listener's class is admin, 0: public */
 	uint64_t id;               /* of this connection, never used twice in a process */
+	char proxy[NBS_ADDR_MAX];  /* who said with the PROXY protocol that `remote` is the client;
+	                              "" without */
+	char tls[16];              /* "TLSv1.3"; "" for plaintext */
+	char alpn[16];             /* what ALPN chose, "h2" or "http/1.1"; "" without */
+	char server_name[NBS_NAME_MAX]; /* the name the client asked for (SNI); "" without */
 };
 
 /*
@@ -162,7 +172,9 @@ struct nbs_service {
 	size_t size;
 	const char *protocol; /* "h2": HTTP/2 from its client preface on (RFC 9113, 3.4) */
 	/*
-	 * [any] `fd` is a connected, non-blocking, close-on-exec stream socket, GIVEN on 0.
+	 * [any] `fd` is a connected, non-blocking, close-on-exec stream socket, GIVEN on 0: the
+	 * client's own, or one end of a socket pair when the daemon has ended TLS or unpacked a
+	 * tunnel (a Unix socket: options of TCP do not apply to it).
 	 * `conn` stands for the connection's record; it is lent and only good for conn_about().
 	 * The connection counts as open until the socket has been shut down and closed: whoever
 	 * takes the socket calls shutdown(fd, SHUT_RDWR) before close(fd).
@@ -179,6 +191,89 @@ struct nbs_service {
 	 * before the first open() there; thread_end() after the last closed(). */
 	int (*thread_begin)(void *arg, void **thread);
 	void (*thread_end)(void *arg, void *thread);
+};
+
+/* The classes of listeners that serve a route or a WebSocket path. */
+enum {
+	NBS_PUBLIC = 1u << 0, /* for peers */
+	NBS_ADMIN = 1u << 1   /* for operators */
+};
+
+/* One HTTP request (RFC 9110) as its route gets it; everything is lent for the call. */
+struct nbs_request_about {
+	size_t size;        /* set by the caller before the call */
+	const char *method; /* "GET", "HEAD", "POST", ... */
+	const char *path;   /* "/metrics", decoded, without the query */
+	const void *body;
+	size_t body_len;
+};
+
+/*
+ * A route of the daemon's HTTP/1.1 server.  It is matched by its whole path, or as a prefix if
+ * path ends with a slash; the longest wins.  A method that no route of the path has is answered
+ * with 405, and HEAD is served by GET without the body.
+ */
+struct nbs_route {
+	size_t size;
+	const char *method; /* "GET", "POST", "PUT" or "DELETE" */
+	const char *path;   /* begins with a slash */
+	unsigned classes;   /* NBS_PUBLIC, NBS_ADMIN or both; elsewhere the path is not found */
+	size_t max_body;    /* larger ones are answered with 413; 0: no body is awaited */
+	/* [conn] Calls request_reply() once before it returns; otherwise the answer is 500. */
+	void (*handle)(void *arg, struct nbs_request *request);
+};
+
+enum {
+	NBS_WS_FIRST = 1u << 0, /* the message begins with these bytes */
+	NBS_WS_FINAL = 1u << 1, /* ... and ends with them */
+	NBS_WS_TEXT = 1u << 2   /* of a text message (RFC 6455, 5.6); otherwise binary */
+};
+
+/* The consumer of a WebSocket (RFC 6455): all [conn], none from inside a host function. */
+struct nbs_ws_ops {
+	size_t size;
+	/* A piece of a message, of any size and also empty, in order.  ws_pause() stops more from
+	 * coming, but what was read from the socket already may still come. */
+	void (*message)(void *cookie, const void *bytes, size_t len, unsigned flags);
+	/* ws_write() took less than all before; there is room again. */
+	void (*writable)(void *cookie);
+	/* Somebody called ws_wake(); several calls may come as one. */
+	void (*woken)(void *cookie);
+	/* The end, exactly once, and the last call.  `code` is the client's close code, 1005 if it
+	 * sent none, 1006 if the connection broke or did not answer pings (RFC 6455, 7.1.5), and
+	 * our own after ws_close().  `ws` must not be used again after the return. */
+	void (*closed)(void *cookie, unsigned code);
+};
+
+/* A path where the daemon upgrades to WebSocket; it pings, so that proxies keep it open and a
+ * client that vanished is noticed.  No extension (compression) is ever agreed on. */
+struct nbs_ws_path {
+	size_t size;
+	const char *path;        /* whole, "/signal/ws" */
+	const char *subprotocol; /* a client must offer it; NULL: none is looked at or chosen */
+	unsigned classes;        /* NBS_PUBLIC, NBS_ADMIN or both; elsewhere the path is not found */
+	/*
+	 * [conn] A client was upgraded.  Sets *ops and *cookie, both KEPT until closed() has
+	 * returned, and may already write and close; here alone ws_query() and ws_header() work.
+	 * A negative errno closes with 1011 (-ESHUTDOWN: 1001) and no callback comes.
+	 */
+	int (*open)(void *arg, struct nbs_ws *ws, const struct nbs_ws_ops **ops, void **cookie);
+};
+
+/*
+ * A byte stream that a plugin carries inside something else (a tunnel), given to a connection
+ * service as if it were a connection.  All [conn]; write() and flow() may come from inside
+ * ws_carry(), carried_bytes() and carried_writable(), closed() never comes from inside any.
+ */
+struct nbs_carrier_ops {
+	size_t size;
+	/* Bytes for the other side.  How much was taken; less than len: carried_writable() is owed. */
+	size_t (*write)(void *cookie, const void *bytes, size_t len);
+	/* 0: carried_bytes() must not be called until this comes with 1. */
+	void (*flow)(void *cookie, int on);
+	/* The service sends no more: end the carrier once all that write() took is sent
+	 * (NBS_CLOSE_FLUSH) or at once (NBS_CLOSE_ABORT).  The last call; `inner` is gone. */
+	void (*closed)(void *cookie, int how);
 };
 
 /*
@@ -311,6 +406,62 @@ struct nbs_host {
 	/* [any] verdict 0 or -EACCES; why: static text, NULL on 0. */
 	void (*admission_decide)(struct nbs_admission *ask, int verdict, const char *why);
 	int (*router_register)(struct nbs_host *, const struct nbs_router_ops *, void *self);
+
+	/* HTTP, [main], in init() only.  The struct and arg KEPT until destroy().  -EEXIST: the
+	 * path and method are taken.  -EINVAL. */
+	int (*route_register)(struct nbs_host *, const struct nbs_route *, void *arg);
+	int (*ws_register)(struct nbs_host *, const struct nbs_ws_path *, void *arg);
+	/* [any] Why the daemon should get no traffic (/readyz), one per plugin, copied; NULL: no
+	 * objection any more. */
+	void (*ready_object)(struct nbs_host *, const char *why);
+
+	/* [conn], in handle() only: what is asked, and by whom. */
+	void (*request_about)(struct nbs_request *, struct nbs_request_about *);
+	void (*request_conn)(struct nbs_request *, struct nbs_conn_about *);
+	/* The value of a header, whose name is in lower case, or the decoded value of a query
+	 * parameter, with NUL.  Its length; -ENOENT: there is none; -ENOSPC: it is longer. */
+	int (*request_header)(struct nbs_request *, const char *name, char *value, size_t size);
+	int (*request_query)(struct nbs_request *, const char *name, char *value, size_t size);
+	/* `headers`: more of them, "Name: value\r\n" each, or NULL.  Everything is copied. */
+	int (*request_reply)(struct nbs_request *, unsigned status, const char *content_type,
+	                     const char *headers, const void *body, size_t len);
+
+	/* WebSockets, [conn].  The first three in open() only, as for a request. */
+	int (*ws_header)(struct nbs_ws *, const char *name, char *value, size_t size);
+	int (*ws_query)(struct nbs_ws *, const char *name, char *value, size_t size);
+	void (*ws_about)(struct nbs_ws *, struct nbs_conn_about *);
+	/*
+	 * A message or a piece of one; `flags` as in message(), FIRST and TEXT with the first
+	 * piece only.  How much was taken: less than len (also 0, but for len 0) means that the
+	 * socket is full, and writable() will come; the rest is owed with the same flags but
+	 * FIRST.  Whole messages go out as one frame if they are small.  After ws_close()
+	 * everything is taken and forgotten.
+	 */
+	size_t (*ws_write)(struct nbs_ws *, const void *bytes, size_t len, unsigned flags);
+	/* Stop and resume message(); TCP's window then holds the sender. */
+	void (*ws_pause)(struct nbs_ws *);
+	void (*ws_resume)(struct nbs_ws *);
+	/* Sends what was taken and the close frame, then waits up to 5 s for the client's.  code:
+	 * RFC 6455, 7.4, or 0 to end without a frame; reason: up to 123 bytes of UTF-8, copied,
+	 * or NULL.  After it only closed() comes, later and never from inside. */
+	void (*ws_close)(struct nbs_ws *, unsigned code, const char *reason);
+	/* [any], until closed() is called: woken() will come on the WebSocket's thread. */
+	void (*ws_wake)(struct nbs_ws *);
+
+	/*
+	 * [conn] Gives the inside of a WebSocket to the service that its listener has for
+	 * `protocol`.  ops and cookie KEPT until closed().  *inner is set before any call of ops.
+	 * -ENOENT: nobody serves it here.  Other errors are the service's.
+	 */
+	int (*ws_carry)(struct nbs_ws *, const char *protocol, const struct nbs_carrier_ops *ops,
+	                void *cookie, struct nbs_conn **inner);
+	/* [conn], until closed() of the carrier: what came for the service.  All is consumed. */
+	void (*carried_bytes)(struct nbs_conn *inner, const void *bytes, size_t len);
+	/* [conn] There is room again for write(). */
+	void (*carried_writable)(struct nbs_conn *inner);
+	/* [conn] The carrier is at its end, 0, or broken, a negative errno.  After it no call of
+	 * ops comes; `inner` is gone. */
+	void (*carried_end)(struct nbs_conn *inner, int err);
 };
 
 /*

@@ -49,6 +49,10 @@ AT(nbs_conn_about, local, 88);
 AT(nbs_conn_about, listener, 168);
 AT(nbs_conn_about, admin, 200);
 AT(nbs_conn_about, id, 208);
+AT(nbs_conn_about, proxy, 216);
+AT(nbs_conn_about, tls, 296);
+AT(nbs_conn_about, alpn, 312);
+AT(nbs_conn_about, server_name, 328);
 
 /* struct nbs_conn_ops */
 AT(nbs_conn_ops, size, 0);
@@ -65,6 +69,41 @@ AT(nbs_service, adopt, 16);
 AT(nbs_service, open, 24);
 AT(nbs_service, thread_begin, 32);
 AT(nbs_service, thread_end, 40);
+
+/* struct nbs_request_about */
+AT(nbs_request_about, size, 0);
+AT(nbs_request_about, method, 8);
+AT(nbs_request_about, path, 16);
+AT(nbs_request_about, body, 24);
+AT(nbs_request_about, body_len, 32);
+
+/* struct nbs_route */
+AT(nbs_route, size, 0);
+AT(nbs_route, method, 8);
+AT(nbs_route, path, 16);
+AT(nbs_route, classes, 24);
+AT(nbs_route, max_body, 32);
+AT(nbs_route, handle, 40);
+
+/* struct nbs_ws_ops */
+AT(nbs_ws_ops, size, 0);
+AT(nbs_ws_ops, message, 8);
+AT(nbs_ws_ops, writable, 16);
+AT(nbs_ws_ops, woken, 24);
+AT(nbs_ws_ops, closed, 32);
+
+/* struct nbs_ws_path */
+AT(nbs_ws_path, size, 0);
+AT(nbs_ws_path, path, 8);
+AT(nbs_ws_path, subprotocol, 16);
+AT(nbs_ws_path, classes, 24);
+AT(nbs_ws_path, open, 32);
+
+/* struct nbs_carrier_ops */
+AT(nbs_carrier_ops, size, 0);
+AT(nbs_carrier_ops, write, 8);
+AT(nbs_carrier_ops, flow, 16);
+AT(nbs_carrier_ops, closed, 24);
 
 /* struct nbs_host */
 AT(nbs_host, size, 0);
@@ -99,6 +138,26 @@ AT(nbs_host, conn_wake, 224);
 AT(nbs_host, admission_register, 232);
 AT(nbs_host, admission_decide, 240);
 AT(nbs_host, router_register, 248);
+AT(nbs_host, route_register, 256);
+AT(nbs_host, ws_register, 264);
+AT(nbs_host, ready_object, 272);
+AT(nbs_host, request_about, 280);
+AT(nbs_host, request_conn, 288);
+AT(nbs_host, request_header, 296);
+AT(nbs_host, request_query, 304);
+AT(nbs_host, request_reply, 312);
+AT(nbs_host, ws_header, 320);
+AT(nbs_host, ws_query, 328);
+AT(nbs_host, ws_about, 336);
+AT(nbs_host, ws_write, 344);
+AT(nbs_host, ws_pause, 352);
+AT(nbs_host, ws_resume, 360);
+AT(nbs_host, ws_close, 368);
+AT(nbs_host, ws_wake, 376);
+AT(nbs_host, ws_carry, 384);
+AT(nbs_host, carried_bytes, 392);
+AT(nbs_host, carried_writable, 400);
+AT(nbs_host, carried_end, 408);
 
 /* struct nbs_plugin */
 AT(nbs_plugin, magic, 0);
@@ -145,3 +204,9 @@ IS(NBS_REFUSED_FAILED_HEADER, 2);
 IS(NBS_LOCAL_ONLY, 1);
 IS(NBS_CLOSE_FLUSH, 0);
 IS(NBS_CLOSE_ABORT, 1);
+IS(NBS_NAME_MAX, 256);
+IS(NBS_PUBLIC, 1);
+IS(NBS_ADMIN, 2);
+IS(NBS_WS_FIRST, 1);
+IS(NBS_WS_FINAL, 2);
+IS(NBS_WS_TEXT, 4);

@@ -3,6 +3,7 @@
  * Key `mode`:
  *   answer (default)  sends "adopted remote=... listener=..." and closes
  *   hold              sends that, then discards what comes until the client ends or stop()
+ *   stall             sends that, then reads nothing until the connection breaks or stop()
  *   refuse            adopt() returns -ENOBUFS
  * Metric: adopt_connections.
  */
@@ -27,7 +28,7 @@ NBS_PLUGIN_NOTE;
 struct adopter {
 	struct nbs_host *host;
 	struct nbs_metric *open;
-	bool hold, refuse;
+	bool hold, stall, refuse;
 	pthread_t thread;
 	int changed;          /* eventfd: the list has grown, or quit is set */
 	pthread_mutex_t lock; /* what follows */
@@ -109,7 +110,7 @@ static nfds_t list(struct adopter *a, struct pollfd *polls)
 	polls[n++] = (struct pollfd){.fd = a->changed, .events = POLLIN};
 	pthread_mutex_lock(&a->lock);
 	for (size_t i = 0; i < a->n; i++)
-		polls[n++] = (struct pollfd){.fd = a->fds[i], .events = POLLIN};
+		polls[n++] = (struct pollfd){.fd = a->fds[i], .events = a->stall ? 0 : POLLIN};
 	if (a->quit)
 		n = 0;
 	pthread_mutex_unlock(&a->lock);
@@ -132,7 +133,7 @@ static void *serve(void *arg)
 		if (polls[0].revents != 0)
 			eventfd_read(a->changed, &ignored);
 		for (nfds_t i = 1; i < n; i++)
-			if (!a->hold || (polls[i].revents != 0 && !drink(polls[i].fd)))
+			if (!a->hold || (polls[i].revents != 0 && (a->stall || !drink(polls[i].fd))))
 				forget(a, polls[i].fd);
 	}
 	while (a->n > 0)
@@ -147,11 +148,12 @@ static int read_mode(struct adopter *a)
 
 	if ((r = a->host->conf_str(a->host, "mode", &mode)) < 0)
 		return r;
-	a->hold = strcmp(mode, "hold") == 0;
+	a->stall = strcmp(mode, "stall") == 0;
+	a->hold = a->stall || strcmp(mode, "hold") == 0;
 	a->refuse = strcmp(mode, "refuse") == 0;
 	if (a->hold || a->refuse || strcmp(mode, "answer") == 0)
 		return 0;
-	a->host->log(a->host, NBS_ERROR, "mode=%s: expected answer, hold or refuse", mode);
+	a->host->log(a->host, NBS_ERROR, "mode=%s: expected answer, hold, stall or refuse", mode);
 	return -EINVAL;
 }
 

@@ -13,6 +13,12 @@ $(UNIT_PROGRAMS:%=%.o): CPPFLAGS += -DPLUGIN_DIR='"$(LIBDIR)/netbird-signal"' \
 $(UNIT_PROGRAMS:%=%.o): CFLAGS += -fPIE
 $(UNIT_PROGRAMS:%=%.o): | $(PROTO_SRC)
 
+# Of plugins: parts that know nothing of the host, or all of one with a host of the test's.
+test_ws_assemble_OBJ := $(B)/plugins/websocket/assemble.o
+test_ws_receive_OBJ := $(websocket_OBJ)
+test_ws_light_OBJ := $(websocket_OBJ)
+test_ws_tunnel_OBJ := $(websocket_OBJ)
+
 define unit_rule
 $(B)/tests/unit/$(1): $(B)/tests/unit/$(1).o $$($(1)_OBJ) $(UNIT_PROTO) $(DAEMON_LIB)
 	$(if $(V),,@echo '  LD   $$@')

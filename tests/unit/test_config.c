@@ -29,6 +29,12 @@ Test(config, empty_file_is_the_defaults)
 	cr_expect_eq(cfg->max_connections_per_address, 0);
 	cr_expect_eq(cfg->handshake_timeout, 10000);
 	cr_expect_eq(cfg->max_message_size, 4194304);
+	cr_expect_eq(cfg->max_handshakes, 500);
+	cr_expect_eq(cfg->n_pairs, 0);
+	cr_expect_eq(cfg->tls_min_version, 0x0303);
+	cr_expect_str_empty(cfg->client_ca);
+	cr_expect_eq(cfg->ping_interval, 25000);
+	cr_expect_eq(cfg->ping_timeout, 15000);
 	cr_expect_eq(cfg->mailbox_messages, 256);
 	cr_expect_eq(cfg->mailbox_bytes, 8 << 20);
 	cr_expect_eq(cfg->mailbox_total_bytes, 256 << 20);
@@ -48,6 +54,9 @@ Test(config, empty_file_has_one_listener_and_the_default_plugins)
 	cr_expect_str_eq(cfg->listeners[0].name, "signal");
 	cr_expect_str_empty(cfg->listeners[0].http2);
 	cr_expect_not(cfg->listeners[0].admin);
+	cr_expect_eq(cfg->listeners[0].tls, CONFIG_TLS_AUTO);
+	cr_expect_not(cfg->listeners[0].proxy_protocol);
+	cr_expect_eq(cfg->listeners[0].n_trusted, 0);
 	cr_assert_eq(cfg->listeners[0].n_addresses, 1);
 	cr_expect(cfg->listeners[0].addresses[0].any);
 	cr_expect_eq(cfg->listeners[0].addresses[0].sa.ss_family, AF_INET6);
@@ -215,6 +224,32 @@ Test(config, values_that_are_none)
 	     "\"4MB\""},
 	    {"[listener signal]\nclass = Admin\n",
 	     "2: [listener signal] class: expected public or admin, got \"Admin\""},
+	    {"[listener signal]\ntls = on\n",
+	     "2: [listener signal] tls: expected auto, required or off, got \"on\""},
+	    {"[listener signal]\ntls =\n",
+	     "2: [listener signal] tls: expected auto, required or off, got \"\""},
+	    {"[listener signal]\nproxy-protocol = v2\n",
+	     "2: [listener signal] proxy-protocol: expected off or required, got \"v2\""},
+	    {"[tls]\nmin-version = 1.1\n",
+	     "2: [tls] min-version: expected 1.2 or 1.3, got \"1.1\""},
+	    {"[tls]\nmin-version = 1.20\n",
+	     "2: [tls] min-version: expected 1.2 or 1.3, got \"1.20\""},
+	    {"[limits]\nmax-handshakes = 0\n",
+	     "2: [limits] max-handshakes: expected a number from 1 to 100000, got \"0\""},
+	    {"[limits]\nmax-handshakes = 100001\n",
+	     "2: [limits] max-handshakes: expected a number from 1 to 100000, got \"100001\""},
+	    {"[http]\nping-interval = 4999ms\n",
+	     "2: [http] ping-interval: expected a duration from 5s to 10m, such as 10s or 500ms, "
+	     "got \"4999ms\""},
+	    {"[http]\nping-interval = 11m\n",
+	     "2: [http] ping-interval: expected a duration from 5s to 10m, such as 10s or 500ms, "
+	     "got \"11m\""},
+	    {"[http]\nping-timeout = 0\n",
+	     "2: [http] ping-timeout: expected a duration from 1s to 5m, such as 10s or 500ms, got "
+	     "\"0\""},
+	    {"[http]\nping-timeout = 301s\n",
+	     "2: [http] ping-timeout: expected a duration from 1s to 5m, such as 10s or 500ms, got "
+	     "\"301s\""},
 	    {"[listener signal]\nhttp2 = ../x\n",
 	     "2: [listener signal] http2: expected the name of a plugin, or nothing, got \"../x\""},
 	    {"[plugin grpc]\nenabled = maybe\n",
@@ -239,8 +274,8 @@ Test(config, unknown_keys_and_sections)
 	    "replace-interval");
 	case_bad(
 	    "[peer]\ngrace-period = 1\n",
-	    "1: [peer]: unknown section, expected [daemon], [listener NAME], [limits], [peers] or "
-	    "[plugin NAME]");
+	    "1: [peer]: unknown section, expected [daemon], [listener NAME], [tls], [tls NAME], "
+	    "[http], [limits], [peers] or [plugin NAME]");
 	case_bad("[listener]\naddress = *:1\n", "1: [listener]: expected [listener NAME]");
 	case_bad("[daemon x]\n", "1: [daemon x]: expected [daemon]");
 	case_bad(

@@ -84,22 +84,28 @@ static void expect_defaults(struct config *cfg)
 				cr_expect_str_eq(*(const char *const *)a, *(const char *const *)b,
 				                 "%s", key->name);
 		} else {
-			cr_expect_eq(memcmp(a, b,
-			                    key->type == CONFIG_LEVEL ? sizeof(enum nbs_level)
-			                                              : sizeof(int64_t)),
-			             0, "%s", key->name);
+			cr_expect_eq(
+			    memcmp(a, b,
+			           key->type == CONFIG_NUMBER ? sizeof(int64_t) : sizeof(int)),
+			    0, "%s", key->name);
 		}
 	}
+	cr_expect_eq(cfg->n_pairs, 0);
 	cr_assert_eq(cfg->n_listeners, 1);
 	cr_expect_str_eq(cfg->listeners[0].name, defaults->listeners[0].name);
 	cr_expect_str_eq(cfg->listeners[0].http2, defaults->listeners[0].http2);
 	cr_expect_eq(cfg->listeners[0].admin, defaults->listeners[0].admin);
+	cr_expect_eq(cfg->listeners[0].tls, defaults->listeners[0].tls);
+	cr_expect_eq(cfg->listeners[0].proxy_protocol, defaults->listeners[0].proxy_protocol);
+	cr_expect_eq(cfg->listeners[0].n_trusted, defaults->listeners[0].n_trusted);
 	cr_assert_eq(cfg->listeners[0].n_addresses, defaults->listeners[0].n_addresses);
 	cr_expect_str_eq(cfg->listeners[0].addresses[0].text,
 	                 defaults->listeners[0].addresses[0].text);
 	cr_assert_eq(cfg->n_plugins, defaults->n_plugins);
-	cr_expect_str_eq(cfg->plugins[0].name, defaults->plugins[0].name);
-	cr_expect_eq(cfg->plugins[0].enabled, defaults->plugins[0].enabled);
+	for (i = 0; i < cfg->n_plugins; i++) {
+		cr_expect_str_eq(cfg->plugins[i].name, defaults->plugins[i].name);
+		cr_expect_eq(cfg->plugins[i].enabled, defaults->plugins[i].enabled);
+	}
 	config_free(defaults);
 }
 
@@ -131,6 +137,7 @@ Test(document, has_every_key_with_its_default)
 		char section[64];
 		const char *name = key->section == CONFIG_LISTENER ? " signal"
 		                   : key->section == CONFIG_PLUGIN ? " grpc"
+		                   : key->section == CONFIG_PAIR   ? " example"
 		                                                   : "";
 		const char *value;
 
@@ -162,15 +169,25 @@ Test(document, says_what_a_reload_takes)
 	}
 }
 
-/* --- the keys of [plugin grpc], as its init() asks for them ---------------------------------- */
+/* --- the keys of the plugins, as their init() asks for them --------------------------------- */
+
+static char section_of_plugin[64];
+
+/* The documented default. */
+static const char *ask(const char *key)
+{
+	const char *text = default_of(section_of_plugin, key);
+
+	asked++;
+	cr_assert(text, "%s %s is not documented", section_of_plugin, key);
+	return text;
+}
 
 static void expect_key(const char *key, enum config_unit unit, int64_t value)
 {
-	const char *text = default_of("[plugin grpc]", key);
+	const char *text = ask(key);
 	int64_t says = -1;
 
-	asked++;
-	cr_assert(text, "[plugin grpc] %s is not documented", key);
 	cr_expect_eq(config_value_number(text, unit, INT64_MIN, INT64_MAX, &says), 0);
 	cr_expect_eq(says, value, "%s", key);
 }
@@ -199,12 +216,10 @@ static int ask_size(struct nbs_host *h, const char *key, int64_t min, int64_t ma
 
 static int ask_bool(struct nbs_host *h, const char *key, int *value)
 {
-	const char *text = default_of("[plugin grpc]", key);
+	const char *text = ask(key);
 	bool says = false;
 
 	(void)h;
-	asked++;
-	cr_assert(text, "[plugin grpc] %s is not documented", key);
 	cr_expect_eq(config_value_bool(text, &says), 0);
 	cr_expect_eq(says, *value != 0, "%s", key);
 	return 0;
@@ -212,11 +227,9 @@ static int ask_bool(struct nbs_host *h, const char *key, int *value)
 
 static int ask_str(struct nbs_host *h, const char *key, const char **value)
 {
-	const char *text = default_of("[plugin grpc]", key);
+	const char *text = ask(key);
 
 	(void)h;
-	asked++;
-	cr_assert(text, "[plugin grpc] %s is not documented", key);
 	cr_expect_str_eq(text, *value ? *value : "", "%s", key);
 	return 0;
 }
@@ -234,6 +247,12 @@ static int take_service(struct nbs_host *h, const struct nbs_service *s, void *a
 	return 0;
 }
 
+static int take_path(struct nbs_host *h, const struct nbs_ws_path *p, void *arg)
+{
+	(void)h, (void)p, (void)arg;
+	return 0;
+}
+
 static void say_limits(struct nbs_host *h, struct nbs_limits *limits)
 {
 	(void)h, (void)limits;
@@ -244,7 +263,7 @@ static void say_nothing(struct nbs_host *h, enum nbs_level level, const char *fm
 	(void)h, (void)level, (void)fmt;
 }
 
-Test(document, has_every_key_of_the_grpc_plugin_with_its_default)
+static void start_once(const char *name)
 {
 	struct nbs_host host = {.size = sizeof(host),
 	                        .abi = NBS_ABI,
@@ -256,25 +275,37 @@ Test(document, has_every_key_of_the_grpc_plugin_with_its_default)
 	                        .conf_duration = ask_duration,
 	                        .conf_size = ask_size,
 	                        .metric_register = take_metric,
-	                        .service_register = take_service};
+	                        .service_register = take_service,
+	                        .ws_register = take_path};
 	const char *b = getenv("B");
 	const struct nbs_plugin *plugin;
-	const struct config_key *key;
-	unsigned others = 0;
+	unsigned before = asked;
 	char path[256];
 	void *so, *self;
-	size_t i;
 
-	snprintf(path, sizeof(path), "%s/plugins/grpc.so", b ? b : "build");
+	snprintf(section_of_plugin, sizeof(section_of_plugin), "[plugin %s]", name);
+	snprintf(path, sizeof(path), "%s/plugins/%s.so", b ? b : "build", name);
 	so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	cr_assert(so, "%s", dlerror());
 	cr_assert(plugin = dlsym(so, "nbs_plugin_entry"));
 	cr_assert_eq(plugin->init(&host, &self), 0);
 	plugin->destroy(self);
+	cr_expect_gt(asked, before, "%s asked for no key", name);
+}
+
+Test(document, has_every_key_of_the_plugins_with_its_default)
+{
+	struct config *cfg = case_good("");
+	const struct config_key *key;
+	unsigned others = 0;
+	size_t i;
+
+	for (i = 0; i < cfg->n_plugins; i++)
+		start_once(cfg->plugins[i].name);
+	config_free(cfg);
 	for (i = 0; (key = config_key_at(i)) != NULL; i++)
 		others++;
 	free(uncommented());
-	cr_expect_gt(asked, 0);
-	cr_expect_eq(documented, others + asked, "%u documented, %u and %u of grpc are accepted",
+	cr_expect_eq(documented, others + asked, "%u documented, %u and %u of plugins are accepted",
 	             documented, others, asked);
 }

@@ -63,6 +63,7 @@ Test(config_flags, bad_flags)
 	struct options port = {.port = {"65536", "NB_PORT"}},
 		       level = {.log_level = {"x", "--log-level"}},
 		       cert = {.cert_file = {"/x", "NB_CERT_FILE"}},
+		       cert_key = {.cert_key = {"/k", "--cert-key"}},
 		       acme = {.letsencrypt_domain = {"x.y", "--letsencrypt-domain"}},
 		       metrics = {.metrics_port = {"x", "--metrics-port"}};
 
@@ -72,9 +73,14 @@ Test(config_flags, bad_flags)
 	    "", &level,
 	    "netbird-signal: --log-level: expected error, warn, info or debug, got \"x\"\n");
 	refuse_with("", &cert,
-	            "netbird-signal: NB_CERT_FILE: this version does not speak TLS yet\n");
+	            "netbird-signal: NB_CERT_FILE: [tls] cert-file: expected cert-key as well, got "
+	            "none\n");
+	refuse_with("[tls a]\ncert-file = /a\ncert-key = /b\n", &cert_key,
+	            "netbird-signal: --cert-key: [tls] cert-key: expected cert-file as well, got "
+	            "none\n");
 	refuse_with("", &acme,
-	            "netbird-signal: --letsencrypt-domain: this version does not speak TLS yet\n");
+	            "netbird-signal: --letsencrypt-domain: needs a plugin that this version has "
+	            "not got\n");
 	refuse_with(
 	    "", &metrics,
 	    "netbird-signal: --metrics-port: expected a number from 0 to 65535, got \"x\"\n");
@@ -99,4 +105,36 @@ Test(config_flags, port_may_collide_with_the_file)
 	    "[listener x]\naddress=[::1]:7\n", &opt,
 	    "netbird-signal: --port: [listener signal] address: expected each address once, *:7 "
 	    "is taken by [::1]:7 of [listener x]\n");
+}
+
+Test(config_flags, a_certificate_without_a_file)
+{
+	struct options opt = {.cert_file = {"/c", "--cert-file"},
+	                      .cert_key = {"/k", "NB_CERT_KEY"}};
+	struct config *cfg = load_with("", &opt);
+
+	cr_assert_eq(cfg->n_pairs, 1);
+	cr_expect_str_empty(cfg->pairs[0].name);
+	cr_expect_str_eq(cfg->pairs[0].cert_file, "/c");
+	cr_expect_str_eq(cfg->pairs[0].cert_key, "/k");
+	config_free(cfg);
+}
+
+Test(config_flags, a_certificate_outranks_that_of_the_section_without_a_name)
+{
+	struct options opt = {.cert_file = {"/c", "--cert-file"}, .cert_key = {"/k", "--cert-key"}},
+		       key = {.cert_key = {"/k", "--cert-key"}};
+	const char *text = "[tls a]\ncert-file=/a\ncert-key=/b\n[tls]\ncert-file=/x\ncert-key=/y\n";
+	struct config *cfg = load_with(text, &opt);
+
+	cr_assert_eq(cfg->n_pairs, 2);
+	cr_expect_str_eq(cfg->pairs[0].cert_file, "/c");
+	cr_expect_str_eq(cfg->pairs[0].cert_key, "/k");
+	cr_expect_str_eq(cfg->pairs[1].name, "a");
+	cr_expect_str_eq(cfg->pairs[1].cert_file, "/a");
+	config_free(cfg);
+	cfg = load_with(text, &key);
+	cr_expect_str_eq(cfg->pairs[0].cert_file, "/x");
+	cr_expect_str_eq(cfg->pairs[0].cert_key, "/k");
+	config_free(cfg);
 }

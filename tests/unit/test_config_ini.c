@@ -156,10 +156,9 @@ Test(config_ini, keys_of_a_wrong_section_are_not_looked_at)
 {
 	case_bad("[Daemon]\nuser = x\nuser = y\n[peers]\n",
 	         "1: [Daemon]: expected a name in small letters");
-	case_bad(
-	    "[daemons]\nuser = x\n[peers]\n",
-	    "1: [daemons]: unknown section, expected [daemon], [listener NAME], [limits], [peers] "
-	    "or [plugin NAME]");
+	case_bad("[daemons]\nuser = x\n[peers]\n",
+	         "1: [daemons]: unknown section, expected [daemon], [listener NAME], [tls], "
+	         "[tls NAME], [http], [limits], [peers] or [plugin NAME]");
 }
 
 Test(config_ini, bytes)

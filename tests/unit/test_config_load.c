@@ -112,6 +112,33 @@ Test(config_load, of_a_listener, .init = cr_redirect_stderr)
 	             1);
 }
 
+Test(config_load, of_every_key_of_a_listener, .init = cr_redirect_stderr)
+{
+	static const char *const texts[] = {
+	    "[listener signal]\n",
+	    "[listener signal]\nclass = admin\n",
+	    "[listener signal]\ntls = off\n",
+	    "[listener signal]\nproxy-protocol = required\ntrusted-proxies = 10.0.0.0/8\n",
+	    "[listener signal]\nproxy-protocol = required\ntrusted-proxies = 10.0.0.0/9\n",
+	    "[listener signal]\nproxy-protocol = required\ntrusted-proxies = 11.0.0.0/8\n",
+	    "[listener signal]\nproxy-protocol = required\ntrusted-proxies = 10.0.0.0/8, ::1\n",
+	};
+	size_t i, j;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		for (j = 0; j < sizeof(texts) / sizeof(texts[0]); j++)
+			cr_expect_eq(restart(texts[i], texts[j], ""), i != j, "%s%s", texts[i],
+			             texts[j]);
+	}
+}
+
+Test(config_load, of_pings, .init = cr_redirect_stderr)
+{
+	cr_expect_eq(restart("[http]\nping-interval = 10s\n", "[http]\n\nping-interval = 11s\n",
+	                     ":3: [http] ping-interval: has changed, which needs a restart"),
+	             1);
+}
+
 Test(config_load, of_a_new_listener, .init = cr_redirect_stderr)
 {
 	cr_expect_eq(restart("", "[listener signal]\n[listener x]\naddress = *:2\n",
@@ -133,7 +160,9 @@ Test(config_load, of_nothing_that_can_be_reloaded)
 {
 	cr_expect_eq(restart("",
 	                     "[daemon]\nlog-level=debug\n[limits]\nmax-connections=5\n"
-	                     "max-connections-per-address=3\nhandshake-timeout=1s\n[peers]\n"
+	                     "max-connections-per-address=3\nhandshake-timeout=1s\n"
+	                     "max-handshakes=7\n[tls]\ncert-file=/c\ncert-key=/k\n"
+	                     "min-version=1.3\n[tls a]\ncert-file=/c\ncert-key=/k\n[peers]\n"
 	                     "mailbox-messages=3\nmailbox-bytes=4M\nmailbox-total-bytes=4M\n"
 	                     "send-timeout=1s\ngrace-period=1s\nadmission-timeout=1s\n"
 	                     "replace-burst=1\nreplace-interval=2s\n",

@@ -10,6 +10,10 @@
 
 static const char good[] = "[daemon]\nlog-level = debug # comment\nlog-file = \"/tmp/a;b\"\nuser=\n"
 			   "[listener signal]\naddress = 127.0.0.1:1, [::1]:2\nhttp2 = p\n"
+			   "tls = required\nproxy-protocol = required\n"
+			   "trusted-proxies = 10.0.0.0/8, ::1\n"
+			   "[tls]\nmin-version = 1.3\n"
+			   "[tls a]\ncert-file = /c\ncert-key = /k\n"
 			   "[limits]\nmax-message-size = 4M\n\n; comment\n[peers]\n"
 			   "send-timeout = 10s\n[plugin p]\nkey = 'a b' ; comment\nother = v\n";
 

@@ -20,7 +20,7 @@ static void set_up(void)
 {
 	rooms = 0;
 	cr_assert_eq(conn_limits_open(&limits, room, &rooms), 0);
-	conn_limits_configure(limits, 2, 2);
+	conn_limits_configure(limits, 2, 2, 4);
 }
 
 static void tear_down(void)
@@ -86,7 +86,7 @@ Test(limits, room_is_told_once_after_starving)
 	conn_limits_leave(limits);
 	cr_assert_eq(rooms, 1);
 	conn_limits_starve(limits);
-	conn_limits_configure(limits, 10, 0);
+	conn_limits_configure(limits, 10, 0, 20);
 	cr_assert_eq(rooms, 2, "a higher limit is room, too");
 }
 
@@ -137,4 +137,19 @@ Test(limits, many_addresses)
 		leave(text);
 		cr_assert_eq(enter(text), 0);
 	}
+}
+
+Test(limits, descriptors_are_a_bound_of_their_own)
+{
+	conn_limits_configure(limits, 10, 0, 6);
+	cr_assert(conn_limits_enter(limits, false));
+	cr_assert(conn_limits_take_descriptors(limits, 2));
+	cr_assert(conn_limits_enter(limits, false));
+	cr_assert_not(conn_limits_enter(limits, false));
+	cr_assert_not(conn_limits_take_descriptors(limits, 1));
+	cr_assert_eq(conn_limits_count(limits), 2);
+	conn_limits_starve(limits);
+	conn_limits_give_descriptors(limits, 2);
+	cr_assert_eq(rooms, 1);
+	cr_assert(conn_limits_enter(limits, false));
 }

@@ -256,6 +256,8 @@ Test(options, help_names_every_flag_and_variable)
 	                                    "--letsencrypt-domain",
 	                                    "--letsencrypt-email",
 	                                    "NB_CONFIG",
+	                                    "NB_CERT_FILE",
+	                                    "NB_CERT_KEY",
 	                                    "NB_LETSENCRYPT_DOMAIN"};
 	char text[8192];
 	size_t i, n;
@@ -269,4 +271,25 @@ Test(options, help_names_every_flag_and_variable)
 	text[n] = '\0';
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		cr_expect(strstr(text, words[i]), "help does not name %s", words[i]);
+}
+
+/* What the line of a flag says, for those that are refused and those that no longer are. */
+Test(options, help_does_not_promise_what_is_refused)
+{
+	char text[8192], *line;
+	size_t n;
+	FILE *out;
+
+	cr_redirect_stdout();
+	options_help();
+	fflush(stdout);
+	out = cr_get_redirected_stdout();
+	n = fread(text, 1, sizeof(text) - 1, out);
+	text[n] = '\0';
+	cr_assert((line = strstr(text, "--letsencrypt-domain")) != NULL);
+	line[strcspn(line, "\n")] = '\0';
+	cr_expect(strstr(line, "refused"), "%s", line);
+	cr_assert((line = strstr(text, "--cert-file")) != NULL);
+	line[strcspn(line, "\n")] = '\0';
+	cr_expect_null(strstr(line, "refused"), "%s", line);
 }

@@ -30,7 +30,8 @@ static struct conn_limits *limits;
 static struct services *services;
 static struct io *io;
 static struct conns *conns;
-static struct conn_origin origin;
+static struct conn_origin origin = {.plaintext = true};
+static struct conns_parts parts;
 static struct consumer consumers[CONNECTIONS];
 static unsigned n_open;
 static sem_t opened, held, go;
@@ -116,9 +117,10 @@ static void set_up(void)
 	cr_assert_eq(services_register(services, "test", &service, NULL), 0);
 	origin.http2 = services_find(services, "h2", "");
 	cr_assert_eq(conn_limits_open(&limits, room, NULL), 0);
-	conn_limits_configure(limits, CONNECTIONS, 0);
-	cr_assert_eq(io_open(&io, 1), 0);
-	cr_assert_eq(conns_open(&conns, io, limits, services, metrics), 0);
+	conn_limits_configure(limits, CONNECTIONS, 0, 100);
+	cr_assert_eq(io_open(&io, 1, 1), 0);
+	parts = (struct conns_parts){.io = io, .limits = limits, .services = services};
+	cr_assert_eq(conns_open(&conns, &parts, metrics), 0);
 	conns_configure(conns, 10000);
 	cr_assert_eq(io_start(io, conns_leave_thread, conns), 0);
 }

@@ -1,0 +1,132 @@
+/*
+ * What goes out before a connection becomes a WebSocket.  It does not go through libwebsockets:
+ * that would keep what the socket does not take, and meanwhile look again and again at bytes that
+ * the client has sent and that it does not want yet.  So the rest is kept here, reading is stopped,
+ * and the thread's epoll says when there is room.
+ */
+#include "http_private.h"
+
+#include "conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+struct unsent {
+	size_t at, len;
+	bool close; /* afterwards */
+	unsigned char bytes[];
+};
+
+static int send_some(struct http_conn *c, const unsigned char *bytes, size_t len, size_t *sent)
+{
+	ssize_t n;
+
+	*sent = 0;
+	while (*sent < len) {
+		n = send(c->conn->source.fd, bytes + *sent, len - *sent,
+		         MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n >= 0)
+			*sent += (size_t)n;
+		else if (errno == EAGAIN)
+			break;
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+static int keep(struct http_conn *c, const unsigned char *bytes, size_t len)
+{
+	const size_t before = c->unsent != NULL ? c->unsent->len : 0;
+	struct unsent *all = realloc(c->unsent, sizeof(*all) + before + len);
+
+	if (all == NULL)
+		return -ENOMEM;
+	if (before == 0)
+		*all = (struct unsent){0};
+	memcpy(all->bytes + before, bytes, len);
+	all->len = before + len;
+	c->unsent = all;
+	return 0;
+}
+
+int http_send(struct http_conn *c, const void *bytes, size_t len)
+{
+	size_t sent = 0;
+	int r;
+
+	if (c->unsent == NULL && (r = send_some(c, bytes, len, &sent)) < 0)
+		return r;
+	return sent < len ? keep(c, (const unsigned char *)bytes + sent, len - sent) : 0;
+}
+
+bool http_send_is_done(const struct http_conn *c)
+{
+	return c->unsent == NULL;
+}
+
+/* Outside of libwebsockets' own calls. */
+static void done(struct http_conn *c)
+{
+	const bool close = c->unsent->close;
+
+	io_unwatch(c->http->thread, &c->conn->source);
+	http_send_forget(c);
+	lws_rx_flow_control(c->wsi, 1);
+	http_conn_deadline(c, HTTP_IDLE_MS);
+	if (close || lws_http_transaction_completed(c->wsi) != 0)
+		lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+	lws_cancel_service(c->http->context); /* it looks at its timers after an event */
+}
+
+static void room(struct io_source *source, uint32_t events)
+{
+	struct nbs_conn *conn = (struct nbs_conn *)source;
+	struct http_conn *c = conn->cookie;
+	struct unsent *u = c->unsent;
+	size_t sent = 0;
+
+	if ((events & (EPOLLERR | EPOLLHUP)) ||
+	    send_some(c, u->bytes + u->at, u->len - u->at, &sent) < 0) {
+		io_unwatch(c->http->thread, source);
+		http_conn_kill(c);
+		return;
+	}
+	u->at += sent;
+	if (u->at == u->len)
+		done(c);
+	else if (sent > 0)
+		http_conn_deadline(c, HTTP_STALL_MS);
+}
+
+int http_send_rest(struct http_conn *c, bool close)
+{
+	c->unsent->close = close;
+	c->conn->source.event = room;
+	lws_rx_flow_control(c->wsi, 0);
+	http_conn_deadline(c, HTTP_STALL_MS);
+	return io_watch(c->http->thread, &c->conn->source, EPOLLOUT) < 0 ? -1 : 0;
+}
+
+int http_send_last(struct http_conn *c)
+{
+	struct unsent *u = c->unsent;
+	unsigned char *copy;
+
+	http_conn_deadline(c, HTTP_CLOSE_MS);
+	if (u == NULL || (copy = malloc(LWS_PRE + u->len)) == NULL)
+		return -1;
+	memcpy(copy + LWS_PRE, u->bytes, u->len);
+	lws_write(c->wsi, copy + LWS_PRE, u->len, LWS_WRITE_HTTP_HEADERS);
+	free(copy);
+	return -1;
+}
+
+void http_send_forget(struct http_conn *c)
+{
+	free(c->unsent);
+	c->unsent = NULL;
+}

@@ -1,0 +1,3 @@
+PLUGINS += websocket
+websocket_SRC := $(wildcard plugins/websocket/*.c)
+websocket_DEFAULT := yes
