@@ -2,6 +2,7 @@
 // HTTP/2 by hand (RFC 9113): frames that no library would send, and a reader that can stop.
 
 const net = require('node:net');
+const tls = require('node:tls');
 const { until } = require('./harness');
 const { ID } = require('./peers');
 
@@ -69,11 +70,13 @@ function data(stream, payload, end = false) {
 	return frame(TYPE.DATA, end ? FLAG.END_STREAM : 0, stream, payload);
 }
 
-// A plain TCP client that notes what comes and when it ends.
+// A plain TCP client that notes what comes and when it ends.  secure: TLS, with these options of
+// tls.connect(); bytes are then those inside it.
 class Socket {
-	constructor(d, { port = d.port, host = '127.0.0.1', localAddress } = {}) {
+	constructor(d, { port = d.port, host = '127.0.0.1', localAddress, secure } = {}) {
 		this.bytes = Buffer.alloc(0);
-		this.socket = net.connect({ port, host, localAddress, noDelay: true });
+		const where = { port, host, localAddress, noDelay: true };
+		this.socket = secure ? tls.connect({ ...where, ...secure }) : net.connect(where);
 		this.connected = new Promise((resolve) => // or refused; then `error` says so
 			this.socket.on('connect', resolve).on('close', resolve));
 		this.socket.on('error', (error) => (this.error = error));

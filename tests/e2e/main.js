@@ -8,7 +8,7 @@ const { run } = require('node:test');
 
 const AT_ONCE = Number(process.env.E2E_JOBS) || 6;
 // Those that wait for a minute start first.
-const FIRST = ['pings.test.js', 'slow.test.js'];
+const FIRST = ['proxies.test.js', 'pings.test.js', 'slow.test.js'];
 
 function files(words) {
 	const all = fs.readdirSync(__dirname).filter((name) => name.endsWith('.test.js')).sort();

@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const http2 = require('node:http2');
 const path = require('node:path');
+const tls = require('node:tls');
 const grpc = require('@grpc/grpc-js');
 const loader = require('@grpc/proto-loader');
 const { ROOT, until, within } = require('./harness');
@@ -31,10 +32,19 @@ const CHANNEL = { 'grpc.use_local_subchannel_pool': 1, 'grpc.enable_retries': 0,
 	'grpc.enable_http_proxy': 0, 'grpc.max_receive_message_length': -1,
 	'grpc.max_send_message_length': -1 };
 
-// A client that is closed when the scenario ends.  raw: bytes instead of messages.
-function connect(d, { raw = false, target = d.target(), kind, options = {} } = {}) {
+// TLS, from what node's tls.connect() wants; undefined: plaintext.
+function credentials(secure) {
+	return secure ? grpc.credentials.createFromSecureContext(tls.createSecureContext(secure))
+		: grpc.credentials.createInsecure();
+}
+
+// A client that is closed when the scenario ends.  raw: bytes instead of messages.  secure: TLS,
+// { ca, servername, ... }.
+function connect(d, { raw = false, target = d.target(), kind, secure, options = {} } = {}) {
 	const Kind = kind || (raw ? RawExchange : SignalExchange);
-	const client = new Kind(target, grpc.credentials.createInsecure(), { ...CHANNEL, ...options });
+	const server = secure?.servername || 'localhost';
+	const name = secure && { 'grpc.ssl_target_name_override': server, 'grpc.default_authority': server };
+	const client = new Kind(target, credentials(secure), { ...CHANNEL, ...name, ...options });
 	d.after(() => client.close());
 	return client;
 }
@@ -139,5 +149,5 @@ function post(opened, path, fields = {}) {
 	return stream;
 }
 
-module.exports = { Health, ID, Peer, REGISTERED, connect, grpc, post, register, send, session, status,
-	unary };
+module.exports = { Health, ID, Peer, REGISTERED, SignalExchange, connect, grpc, post, register, send,
+	session, status, unary };

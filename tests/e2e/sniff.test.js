@@ -1,6 +1,6 @@
 'use strict';
-// The first bytes: what is not HTTP/2 is closed, what says nothing is closed later, and neither
-// costs anything.
+// The first bytes: what is no protocol of ours is closed, what says nothing is closed later, and
+// neither costs anything.
 
 const assert = require('node:assert/strict');
 const { describe } = require('node:test');
@@ -34,16 +34,14 @@ function clientHello() {
 const REFUSED = {
 	'garbage': Buffer.from('garbage\r\n'),
 	'zeros': Buffer.alloc(100),
-	'HTTP/1.1': Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'),
-	'a POST that is no preface': Buffer.from('POST / HTTP/1.1\r\n\r\n'),
-	'a TLS ClientHello': clientHello(),
+	'a TLS ClientHello without a certificate to serve': clientHello(),
 	'a preface with its last byte wrong': Buffer.concat([PREFACE.subarray(0, 23), Buffer.from('x')]),
 	'HTTP/1 with the method PRI': Buffer.from('PRI / HTTP/1.1\r\n\r\n'),
 	'one byte that nothing begins with': Buffer.from([0xff]),
 };
 
 // What is known, but not spoken here.
-const UNSERVED = ['HTTP/1.1', 'a POST that is no preface', 'a TLS ClientHello'];
+const UNSERVED = ['a TLS ClientHello without a certificate to serve'];
 
 describe('sniff', { concurrency: 4 }, () => {
 	for (const [what, bytes] of Object.entries(REFUSED))
