@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PREFIX 5
 #define MESSAGE_MAX (16u << 20)
 
 enum { FIELD_FROM = 2, FIELD_TO = 3, FIELD_BODY = 4, BYTES = 2 };
@@ -34,10 +33,10 @@ int frame_new(struct frame *f, size_t body_len)
 {
 	uint8_t *at;
 
-	if ((f->bytes = calloc(1, PREFIX + 2 * (2 + FRAME_ID) + 8 + body_len)) == NULL)
+	if ((f->bytes = calloc(1, FRAME_PREFIX + 2 * (2 + FRAME_ID) + 8 + body_len)) == NULL)
 		return -ENOMEM;
 	f->body_len = body_len;
-	f->from = put_field(f->bytes + PREFIX, FIELD_FROM, FRAME_ID);
+	f->from = put_field(f->bytes + FRAME_PREFIX, FIELD_FROM, FRAME_ID);
 	f->to = put_field(f->from + FRAME_ID, FIELD_TO, FRAME_ID);
 	f->body = put_field(f->to + FRAME_ID, FIELD_BODY, body_len);
 	/* Like the ciphertext that it stands for, it must not compress or compare easily. */
@@ -47,7 +46,7 @@ int frame_new(struct frame *f, size_t body_len)
 		*at++ = (uint8_t)x;
 	}
 	f->len = (size_t)(at - f->bytes);
-	put_be32(f->bytes + 1, f->len - PREFIX);
+	put_be32(f->bytes + 1, f->len - FRAME_PREFIX);
 	return 0;
 }
 
@@ -138,15 +137,15 @@ static ssize_t deliver(const uint8_t *bytes, size_t len,
 	size_t used = 0, size;
 	int r;
 
-	while (len - used >= PREFIX) {
+	while (len - used >= FRAME_PREFIX) {
 		size = get_be32(bytes + used + 1);
 		if (bytes[used] != 0 || size > MESSAGE_MAX)
 			return -EBADMSG;
-		if (len - used - PREFIX < size)
+		if (len - used - FRAME_PREFIX < size)
 			break;
-		if ((r = message(arg, bytes + used + PREFIX, size)) < 0)
+		if ((r = message(arg, bytes + used + FRAME_PREFIX, size)) < 0)
 			return r;
-		used += PREFIX + size;
+		used += FRAME_PREFIX + size;
 	}
 	return (ssize_t)used;
 }

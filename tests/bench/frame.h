@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define FRAME_ID 44       /* bytes in every peer id here, as in a base64 key */
+#define FRAME_PREFIX 5    /* bytes of gRPC before each message */
 #define FRAME_BODY_MIN 16 /* the stamp at the head of the body */
 
 /* A message to be sent, made once and addressed anew for each use. */

@@ -1,4 +1,4 @@
-# The measurement: the daemon beside the yardstick, then what only the daemon must reach.
+# The measurement: the daemon beside the yardstick, its transports, and what only it must reach.
 # Sourced by run.  The variables BENCH_* make it shorter or longer; the targets are meant for
 # their defaults.
 
@@ -8,6 +8,10 @@ messages=${BENCH_MESSAGES:-40000}
 hold_peers=${BENCH_HOLD_PEERS:-6000}
 hold=${BENCH_HOLD:-65} # seconds; longer than the server's keepalive takes to find a dead peer
 rounds=${BENCH_ROUNDS:-10}
+tls_repeats=${BENCH_TLS_REPEATS:-3}
+ws_repeats=${BENCH_WS_REPEATS:-3}
+accept_repeats=${BENCH_ACCEPT_REPEATS:-5}
+accept_peers=${BENCH_ACCEPT_PEERS:-4000}
 missed=0
 
 give_up() {
@@ -29,79 +33,92 @@ at_most() {
 	fi
 }
 
-# Fresh processes each time: memory that an earlier run left would not count as a peer's.  Who is
-# first alternates.
+at_least() {
+	if awk -v v="$2" -v limit="$1" 'BEGIN { exit !(v != "" && v + 0 >= limit + 0) }'; then
+		verdict reached "$3: $2 (at least $1)"
+	else
+		verdict MISSED "$3: $2 (at least $1)"
+	fi
+}
+
+# compare_once NUMBER A B: fresh processes each time: memory that an earlier run left would not
+# count as a peer's.  Who is first alternates.
 compare_once() {
-	local first=daemon second=yardstick name
-	[ $(($1 % 2)) -eq 1 ] || first=yardstick second=daemon
-	start $first || give_up $first
-	start $second || give_up $second
-	aim $first $second
+	local number=$1 first=$2 second=$3 name
+	[ $((number % 2)) -eq 1 ] || first=$3 second=$2
+	start "$first" || give_up "$first"
+	start "$second" || give_up "$second"
+	aim "$first" "$second"
 	"${generator[@]}" --peers "$peers" --messages "$messages" measure >"$dir/out" ||
-		give_up 'the load generator, on both servers'
-	for name in daemon yardstick; do
-		grep "^result .* pid=${pid[$name]} " "$dir/out" | sed "s/^/$name $1 /" >>"$dir/results"
-		stop $name || give_up $name
+		give_up "the load generator, on $first and $second"
+	for name in "$first" "$second"; do
+		grep "^result .* pid=${pid[$name]} " "$dir/out" |
+			sed "s/^/$name $number /" >>"$dir/$2.results"
+		stop "$name" || give_up "$name"
 	done
 }
 
-# medians < results: a table; and "cpu RATIO" and "kib RATIO" into $dir/ratios.
-medians() {
-	awk -v ratios="$dir/ratios" '
-		function median(a, n,    i, j, t) {
-			for (i = 2; i <= n; i++)
-				for (j = i; j > 1 && a[j - 1] > a[j]; j--) {
-					t = a[j]; a[j] = a[j - 1]; a[j - 1] = t
-				}
-			return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2
-		}
-		function row(key, title,    i, d, y, r, dm, ym, rm) {
-			for (i = 1; i <= n; i++) {
-				d[i] = v["daemon", i, key]
-				y[i] = v["yardstick", i, key]
-				r[i] = y[i] > 0 ? d[i] / y[i] : 0
-			}
-			dm = median(d, n); ym = median(y, n); rm = median(r, n)
-			printf "%-24s %12.1f %12.1f %8.3f   %.3f to %.3f\n", title, dm, ym, rm, r[1], r[n]
-			return rm
-		}
-		{
-			for (i = 4; i <= NF; i++) {
-				split($i, kv, "=")
-				v[$1, $2, kv[1]] = kv[2]
-			}
-			n = $2
-		}
-		END {
-			row("registrations_per_s", "registrations/s")
-			row("messages_per_s", "messages/s")
-			row("p50_us", "latency p50 us")
-			row("p99_us", "latency p99 us")
-			row("p999_us", "latency p99.9 us")
-			row("cpu_us_per_registration", "CPU us / registration")
-			printf "cpu %.3f\n", row("cpu_us_per_message", "CPU us / message") >ratios
-			printf "kib %.3f\n", row("kib_per_idle_peer", "KiB / idle peer") >ratios
-			row("own_cpu_us_per_message", "generator, CPU us / msg")
-		}'
-}
-
+# compare REPEATS A B: a table, and the medians for figure().
 compare() {
 	local i
-	for ((i = 1; i <= repeats; i++)); do
-		compare_once $i
-		sed -n "s/^\([a-z]*\) $i .* kib_per_idle_peer=\([0-9.]*\) .* cpu_us_per_message=\([0-9.]*\) .*/\1 \3 us\/message \2 KiB\/peer/p" \
-			"$dir/results" | paste -s -d ' '
+	for ((i = 1; i <= $1; i++)); do
+		compare_once $i "$2" "$3"
+		sed -n "s/^\([a-z_]*\) $i .* kib_per_idle_peer=\([0-9.]*\) .* cpu_us_per_message=\([0-9.]*\) .*/\1 \3 us\/message \2 KiB\/peer/p" \
+			"$dir/$2.results" | paste -s -d ' '
 	done
 	say
-	printf '%-24s %12s %12s %8s   %s\n' "$peers peers, medians" daemon yardstick ratio 'from to'
-	medians <"$dir/results"
+	awk -v a="$2" -v b="$3" -v figures="$dir/figures" -f "$here/medians.awk" "$dir/$2.results"
 	say
-	at_most 1.15 "$(sed -n 's/^cpu //p' "$dir/ratios")" 'CPU per message, daemon / yardstick'
-	at_most 1.15 "$(sed -n 's/^kib //p' "$dir/ratios")" 'KiB per idle peer, daemon / yardstick'
 }
 
+# figure NAME KEY, or A/B KEY: of the comparisons so far.
+figure() { awk -v name="$1" -v key="$2" '$1 == name && $2 == key { print $3 }' "$dir/figures"; }
+
+compare_plaintext() {
+	compare "$repeats" daemon yardstick
+	at_most 1.15 "$(figure daemon/yardstick cpu_us_per_message)" \
+		'CPU per message, daemon / yardstick'
+	at_most 1.15 "$(figure daemon/yardstick kib_per_idle_peer)" \
+		'KiB per idle peer, daemon / yardstick'
+}
+
+# After compare_plaintext.
+compare_tls() {
+	local tls
+	compare "$tls_repeats" tls yardstick_tls
+	tls=$(figure tls kib_per_idle_peer)
+	at_most 1.5 "$(awk "BEGIN { printf \"%.3f\", $tls / $(figure daemon kib_per_idle_peer) }")" \
+		'KiB per idle peer, daemon with TLS / without'
+	at_most 0.55 "$(figure tls/yardstick_tls kib_per_idle_peer)" \
+		"KiB per idle peer with TLS, daemon / yardstick"
+}
+
+compare_websockets() {
+	compare "$ws_repeats" light tunnel
+	at_most 10 "$(figure light kib_per_idle_peer)" 'KiB per idle light peer'
+}
+
+accept_websockets() {
+	local i
+	for ((i = 1; i <= accept_repeats; i++)); do
+		start light || give_up light
+		start light_2 || give_up light_2
+		aim light light_2:light
+		"${generator[@]}" --peers "$accept_peers" --early 500 --window 500 accept >"$dir/out" ||
+			give_up "$accept_peers WebSockets"
+		stop light || give_up light
+		stop light_2 || give_up light_2
+		sed -n 's/^result .* \(early=.*\)/light \1/p' "$dir/out"
+		value late_to_early <"$dir/out" >>"$dir/accept"
+	done
+	say
+	at_least 0.5 "$(sort -n "$dir/accept" | sed -n "$(((accept_repeats + 1) / 2))p")" \
+		"registrations/s of light peers, $accept_peers there / 500 there, median"
+}
+
+# Gauges of the daemon under test.
 check_gauges() {
-	if wait_for 20 gauges_are_zero; then
+	if wait_for 20 gauges_are_zero daemon; then
 		verdict reached "gauges $1: $(paste -s -d ' ' "$dir/gauges")"
 	else
 		verdict MISSED "gauges $1: $(paste -s -d ' ' "$dir/gauges")"
@@ -123,7 +140,8 @@ hold_and_leave() {
 many_rounds() {
 	start daemon || give_up daemon
 	aim daemon
-	"${generator[@]}" --peers "$hold_peers" --messages "$messages" --rounds "$rounds" --leave 60 \
+	# The daemon trims its heap within half a minute or not at all.
+	"${generator[@]}" --peers "$hold_peers" --messages "$messages" --rounds "$rounds" --leave 30 \
 		rounds >"$dir/out" || give_up "$rounds rounds"
 	awk -v growth="$dir/growth" '{
 		for (i = 2; i <= NF; i++) {
@@ -142,7 +160,13 @@ many_rounds() {
 	stop daemon || give_up daemon
 }
 
-compare
+compare_plaintext
+say
+compare_tls
+say
+compare_websockets
+say
+accept_websockets
 say
 hold_and_leave
 say

@@ -1,5 +1,6 @@
-# What smoke.sh and full.sh share: starting and ending the two servers, "daemon" and "yardstick",
-# with their files below $dir.  Sourced by run; needs B (the build directory).
+# What smoke.sh and full.sh share: starting and ending servers, with their files below $dir.  A
+# server called "yardstick" or "yardstick_tls" is that program, one of any other name a daemon of
+# its own.  Sourced by run; needs B (the build directory).
 
 bin=$B/tests/bench
 dir=$(mktemp -d) || exit 1
@@ -37,29 +38,46 @@ told_port() {
 	[ -n "${port[$1]}" ] || gone "$1"
 }
 
+# The certificate of all servers, and the one that the load generator trusts.
+make_certificate() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+		-subj /CN=localhost -addext subjectAltName=DNS:localhost \
+		-keyout "$dir/key.pem" -out "$dir/cert.pem" >"$dir/openssl.log" 2>&1 ||
+		{ cat "$dir/openssl.log" && exit 1; }
+}
+
+# write_config NAME
 write_config() {
-	cat >"$dir/signal.ini" <<-INI
+	cat >"$dir/$1.ini" <<-INI
 		[daemon]
 		log-file = console
 		plugin-dir = $B/plugins
 		[listener signal]
 		address = 127.0.0.1:0
+		[tls]
+		cert-file = $dir/cert.pem
+		cert-key = $dir/key.pem
 		[plugin grpc]
+		[plugin websocket]
 		[plugin probe]
 		file = $(realpath "$B/tests/plugin/probe.so")
-		socket = $dir/probe.sock
+		socket = $dir/$1.sock
 	INI
 }
 
 # start NAME
 start() {
 	: >"$dir/$1.log"
-	if [ "$1" = yardstick ]; then
-		"$bin/yardstick" 127.0.0.1:0 >"$dir/$1.log" 2>&1 &
-	else
-		write_config
-		"$B/netbird-signal" run --config "$dir/signal.ini" >"$dir/$1.log" 2>&1 &
-	fi
+	case $1 in
+	yardstick) "$bin/yardstick" 127.0.0.1:0 >"$dir/$1.log" 2>&1 & ;;
+	yardstick_tls)
+		"$bin/yardstick_tls" 127.0.0.1:0 "$dir/cert.pem" "$dir/key.pem" >"$dir/$1.log" 2>&1 &
+		;;
+	*)
+		write_config "$1"
+		"$B/netbird-signal" run --config "$dir/$1.ini" >"$dir/$1.log" 2>&1 &
+		;;
+	esac
 	pid[$1]=$!
 	wait_for 20 told_port "$1"
 	[ -n "${port[$1]}" ] && return 0
@@ -88,25 +106,42 @@ stop() {
 	return 1
 }
 
-# aim NAME...: sets `generator`, the command without its options.
+# How peers of a server of that name speak where nothing else is said.
+transport_of() {
+	case $1 in
+	tls | yardstick_tls) echo tls ;;
+	light | tunnel) echo "$1" ;;
+	*) echo grpc ;;
+	esac
+}
+
+# aim NAME[:TRANSPORT]...: sets `generator`, the command without its options.
 aim() {
-	local name
-	generator=("$bin/loadgen")
-	for name; do
-		generator+=(--address "127.0.0.1:${port[$name]}" --pid "${pid[$name]}")
+	local server name transport
+	generator=("$bin/loadgen" --ca "$dir/cert.pem")
+	for server; do
+		name=${server%:*}
+		transport=$(transport_of "$name")
+		[ "$server" = "$name" ] || transport=${server#*:}
+		generator+=(--address "127.0.0.1:${port[$name]}" --transport "$transport" \
+			--pid "${pid[$name]}")
 	done
 }
 
 # value KEY < lines: the value of KEY in the last result line.
 value() { sed -n "s/^result .* $1=\([^ ]*\).*/\1/p" | tail -n 1; }
 
-# The gauges that count peers and connections, and what is kept for them, into $dir/gauges.
+# gauges_are_zero NAME: those that count peers and connections, and what is kept for them, which
+# go into $dir/gauges.
 gauges_are_zero() {
 	local name
-	"$bin/series" "$dir/probe.sock" >"$dir/series" 2>"$dir/series.log" || return 1
+	"$bin/series" "$dir/$1.sock" >"$dir/series" 2>"$dir/series.log" || return 1
 	for name in connections_open active_peers grpc_streams peers_in_grace mailbox_messages \
-		mailbox_bytes; do
+		mailbox_bytes tls_handshakes_in_progress websockets_open websocket_peers \
+		wsproxy_active_connections; do
 		grep -E "^$name(\{[^}]*\})? " "$dir/series" || echo "$name is missing"
 	done >"$dir/gauges"
 	! grep -v ' 0$' "$dir/gauges" >"$dir/not-zero"
 }
+
+make_certificate

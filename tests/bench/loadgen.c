@@ -24,6 +24,7 @@ static const struct {
     {"measure", scenario_measure},
     {"hold", scenario_hold},
     {"rounds", scenario_rounds},
+    {"accept", scenario_accept},
 };
 
 /* Every option is one number with a range; `unit` is what it is multiplied by. */
@@ -45,29 +46,43 @@ enum {
 	LEAVE,
 	LEAVE_KIB,
 	ROUNDS,
-	NUMBERS
+	EARLY,
+	WINDOW,
+	NUMBERS,
+	ADDRESS = NUMBERS,
+	TRANSPORT,
+	CA,
+	OPTIONS
 };
 
 static struct number numbers[NUMBERS] = {
-    [PID] = {"pid", 1, 1ul << 30, 0, 1, "process of the server last named by --address"},
-    [PEERS] = {"peers", 1, 19000, 2000, 1, "connections, each with one ConnectStream"},
-    [MESSAGES] = {"messages", 1, 100000000, 60000, 1, "Sends to measure"},
-    [SECONDS] = {"seconds", 1, 600, 60, 1000, "begin no Send after this time"},
+    [PID] = {"pid", 1, 1ul << 30, 0, 1, "process of the server that --address named"},
+    [PEERS] = {"peers", 1, 19000, 2000, 1, "connections, each with one registered peer"},
+    [MESSAGES] = {"messages", 1, 100000000, 60000, 1, "messages to send and measure"},
+    [SECONDS] = {"seconds", 1, 600, 60, 1000, "send none after this time"},
     [SIZE] = {"size", FRAME_BODY_MIN, 4194000, 400, 1, "bytes of a message's body"},
-    [OUTSTANDING] = {"outstanding", 1, 1024, 64, 1, "Sends in flight at once"},
+    [OUTSTANDING] = {"outstanding", 1, 1024, 64, 1,
+                     "messages, or registrations, in flight at once"},
     [PATIENCE] = {"patience", 1, 120, 10, 1000, "seconds without progress that are a failure"},
     [HOLD] = {"hold", 0, 3600, 10, 1000, "seconds that idle peers stay (hold)"},
     [LEAVE] = {"leave", 0, 600, 0, 1000, "at most this long watch memory after all left"},
     [LEAVE_KIB] = {"leave-kib", 0, 1024, 8, 1, "KiB that may remain of a departed peer"},
     [ROUNDS] = {"rounds", 1, 1000, 10, 1, "how often (rounds)"},
+    [EARLY] = {"early", 1, 19000, 500, 1, "how many the first server has meanwhile (accept)"},
+    [WINDOW] = {"window", 2, 19000, 500, 1, "registrations to measure on each (accept)"},
 };
 
 static int usage(void)
 {
-	fprintf(stderr,
-	        "usage: loadgen --address ADDRESS:PORT --pid PID ... [OPTION ...] SCENARIO\n"
-	        "measure (one or two servers), hold or rounds (one server)\n"
-	        "only loopback addresses are accepted\n");
+	fprintf(
+	    stderr,
+	    "usage: loadgen --address ADDRESS:PORT [--transport NAME] --pid PID ...\n"
+	    "               [OPTION ...] SCENARIO\n"
+	    "measure (one or two servers), hold, rounds (one) or accept (two)\n"
+	    "only loopback addresses are accepted\n"
+	    "  --transport    grpc (the default), tls, tunnel or light: of the address before it\n"
+	    "  --ca           PEM file, for tls: one of these has signed the server's "
+	    "certificate\n");
 	for (int i = 0; i < NUMBERS; i++)
 		fprintf(stderr, "  --%-12s %s (%lu to %lu, default %lu)\n", numbers[i].name,
 		        numbers[i].meaning, numbers[i].min, numbers[i].max, numbers[i].value);
@@ -119,6 +134,19 @@ err:
 	return -EINVAL;
 }
 
+static int parse_transport(struct peer_target *target, const char *text)
+{
+	const char *name;
+
+	for (unsigned i = 0; (name = peer_transport_name(i)) != NULL; i++)
+		if (strcmp(text, name) == 0) {
+			target->transport = (enum peer_transport)i;
+			return 0;
+		}
+	fprintf(stderr, "loadgen: '%s' is no transport\n", text);
+	return -EINVAL;
+}
+
 static int parse_server(struct scenario *sc, int option, const char *text)
 {
 	struct scenario_server *last = sc->n_servers == 0 ? NULL : &sc->servers[sc->n_servers - 1];
@@ -129,33 +157,59 @@ static int parse_server(struct scenario *sc, int option, const char *text)
 		last->pid = (pid_t)numbers[PID].value;
 		return 0;
 	}
-	if (option == NUMBERS && (last == NULL || last->pid != 0) &&
+	if (option == TRANSPORT && last != NULL && last->pid == 0)
+		return parse_transport(&last->target, text);
+	if (option == ADDRESS && (last == NULL || last->pid != 0) &&
 	    sc->n_servers < SCENARIO_SERVERS)
-		return parse_address(&sc->servers[sc->n_servers++].addr, text);
-	fprintf(stderr, "loadgen: each --address needs one --pid after it; at most %d\n",
-	        SCENARIO_SERVERS);
+		return parse_address(&sc->servers[sc->n_servers++].target.addr, text);
+	fprintf(
+	    stderr,
+	    "loadgen: each --address needs one --pid after it, --transport between them; at most"
+	    " %d\n",
+	    SCENARIO_SERVERS);
 	return -EINVAL;
+}
+
+static int set_ca(struct scenario *sc, const char *ca)
+{
+	for (unsigned i = 0; i < sc->n_servers; i++) {
+		sc->servers[i].target.ca = ca;
+		if (ca == NULL && sc->servers[i].target.transport == PEER_TLS) {
+			fprintf(stderr, "loadgen: TLS needs --ca\n");
+			return -EINVAL;
+		}
+	}
+	return 0;
 }
 
 static int parse_options(int argc, char **argv, struct scenario *sc)
 {
-	struct option options[NUMBERS + 2] = {{"address", required_argument, NULL, NUMBERS}};
-	int c, r;
+	struct option options[OPTIONS + 1] = {
+	    [ADDRESS] = {"address", required_argument, NULL, ADDRESS},
+	    [TRANSPORT] = {"transport", required_argument, NULL, TRANSPORT},
+	    [CA] = {"ca", required_argument, NULL, CA},
+	};
+	const char *ca = NULL;
+	int c, r = 0;
 
 	for (int i = 0; i < NUMBERS; i++)
-		options[i + 1] = (struct option){numbers[i].name, required_argument, NULL, i};
+		options[i] = (struct option){numbers[i].name, required_argument, NULL, i};
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == '?')
 			return -EINVAL;
-		r = c == NUMBERS || c == PID ? parse_server(sc, c, optarg)
-		                             : parse_number(&numbers[c], optarg);
+		if (c == CA)
+			ca = optarg;
+		else
+			r = c < NUMBERS && c != PID ? parse_number(&numbers[c], optarg)
+			                            : parse_server(sc, c, optarg);
 		if (r < 0)
 			return r;
 	}
-	if (sc->n_servers > 0 && sc->servers[sc->n_servers - 1].pid != 0 && optind == argc - 1)
-		return 0;
-	fprintf(stderr, "loadgen: an address, a pid and one scenario are needed\n");
-	return -EINVAL;
+	if (sc->n_servers == 0 || sc->servers[sc->n_servers - 1].pid == 0 || optind != argc - 1) {
+		fprintf(stderr, "loadgen: an address, a pid and one scenario are needed\n");
+		return -EINVAL;
+	}
+	return set_ca(sc, ca);
 }
 
 static int raise_descriptors(unsigned long needed)
@@ -192,8 +246,11 @@ int main(int argc, char **argv)
 	sc.leave_ms = (unsigned)numbers[LEAVE].value;
 	sc.leave_kib = (unsigned)numbers[LEAVE_KIB].value;
 	sc.rounds = (unsigned)numbers[ROUNDS].value;
+	sc.early = (unsigned)numbers[EARLY].value;
+	sc.window = (unsigned)numbers[WINDOW].value;
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (raise_descriptors(sc.n_servers * sc.swarm.peers + SPARE_FDS) < 0)
+	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
+	if (raise_descriptors(sc.n_servers * sc.swarm.peers + sc.window + SPARE_FDS) < 0)
 		return 1;
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
 		if (strcmp(argv[optind], scenarios[i].name) == 0)

@@ -1,6 +1,6 @@
 /*
- * peer.h - one NetBird peer as its server sees it: a TCP connection, HTTP/2 on it, one open
- * ConnectStream, and any number of unary Send calls.  PINGs are answered by nghttp2.
+ * peer.h - one NetBird peer as its server sees it: a connection, registered, and any number of
+ * messages sent over it.  How it speaks is its transport's; pings are answered in each.
  *
  * All peers live on one thread.  Whoever calls peer_ready() or peer_call() gets busy() when the
  * peer has something to write and then owes it peer_flush(); so what belongs together leaves in
@@ -18,7 +18,21 @@
 
 struct peer;
 
-/* One Send in flight.  The caller keeps it and its bytes until answered() is called. */
+enum peer_transport {
+	PEER_GRPC,   /* HTTP/2 in plaintext; an open ConnectStream, and a Send for each message */
+	PEER_TLS,    /* the same over TLS */
+	PEER_TUNNEL, /* the same in the binary messages of a WebSocket (/ws-proxy/signal) */
+	PEER_LIGHT,  /* one message in one of a WebSocket (/signal/ws) */
+	PEER_TRANSPORTS
+};
+
+struct peer_target {
+	struct sockaddr_storage addr; /* loopback */
+	enum peer_transport transport;
+	const char *ca; /* PEER_TLS: a PEM file, see wire.h */
+};
+
+/* One message in flight.  The caller keeps it and its bytes until answered() is called. */
 struct peer_call {
 	const uint8_t *bytes; /* the framed message */
 	size_t len;
@@ -29,21 +43,25 @@ struct peer_call {
 
 /* Callbacks, from inside peer_ready().  A negative return ends the peer with that error. */
 struct peer_ops {
-	/* The registration header came. */
+	/* The server says that the peer is registered. */
 	int (*registered)(void *arg, struct peer *p);
-	/* One message on the ConnectStream; lent. */
+	/* One message for the peer; lent. */
 	int (*message)(void *arg, struct peer *p, const uint8_t *msg, size_t len);
-	/* The Send succeeded: OK and empty.  Anything else is an error of the peer. */
+	/* The Send succeeded: OK and empty.  Anything else is an error of the peer.  PEER_LIGHT has
+	 * no answers: it comes from inside peer_call(). */
 	int (*answered)(void *arg, struct peer_call *call);
 	/* There is something to write; comes once before each peer_flush(). */
 	void (*busy)(void *arg, struct peer *p);
 };
 
+/* NULL if there is none of that number. */
+const char *peer_transport_name(unsigned transport);
+
 /* What all peers of one server share. */
 struct peer_shared;
 
-/* `addr` must be a loopback address; `ops` and `arg` are kept.  -ENOMEM. */
-int peer_shared_new(struct peer_shared **s, const struct sockaddr_storage *addr,
+/* `target`, its `ca`, `ops` and `arg` are kept.  -ENOMEM; -EINVAL: of `ca`. */
+int peer_shared_new(struct peer_shared **s, const struct peer_target *target,
                     const struct peer_ops *ops, void *arg);
 void peer_shared_free(struct peer_shared *s);
 
@@ -58,7 +76,7 @@ const char *peer_id(const struct peer *p); /* FRAME_ID bytes */
 /* The socket is readable or writable (edge-triggered): reads until it is empty. */
 int peer_ready(struct peer *p);
 int peer_flush(struct peer *p);
-/* Begins a Send. */
+/* Sends a message. */
 int peer_call(struct peer *p, struct peer_call *call);
 
 #endif

@@ -29,7 +29,8 @@ int run_open(struct run *run, const struct scenario *sc, const struct scenario_s
 
 	memset(run, 0, sizeof(*run));
 	run->sc = sc;
-	opt.addr = server->addr;
+	run->transport = peer_transport_name(server->target.transport);
+	opt.target = server->target;
 	if ((r = procfs_open(&run->proc, server->pid)) < 0 ||
 	    (r = swarm_new(&run->swarm, &opt)) < 0)
 		return r;

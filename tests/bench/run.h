@@ -11,6 +11,7 @@
 
 struct run {
 	const struct scenario *sc;
+	const char *transport;
 	struct swarm *swarm;
 	struct procfs proc;
 	struct hist latency; /* of the messages sent since the last run_greet() */

@@ -10,6 +10,7 @@
 /* What one server does before the other has its turn. */
 #define JOIN_SLICE 200
 #define SEND_SLICE 2000
+#define ACCEPT_SLICE 64
 
 static const double quantiles[] = {0.5, 0.99, 0.999};
 
@@ -17,7 +18,7 @@ static const double quantiles[] = {0.5, 0.99, 0.999};
 
 static void report_joined(const struct run *run)
 {
-	printf("%-32s %12u\n", "peers", run->joined);
+	printf("%-32s %12u   (%s)\n", "peers", run->joined, run->transport);
 	printf("%-32s %12.0f\n", "registrations/s", run_joins_per_s(run));
 	printf("%-32s %12.1f\n", "CPU us / registration", run_join_cpu_us(run));
 	printf("%-32s %12.1f\n", "KiB / idle peer", run_kib(run, &run->idle));
@@ -47,9 +48,9 @@ static void report_left(const struct run *run)
 
 static void result_joined(const struct run *run, const char *scenario)
 {
-	printf("result scenario=%s pid=%d peers=%u registrations_per_s=%.0f"
+	printf("result scenario=%s pid=%d transport=%s peers=%u registrations_per_s=%.0f"
 	       " cpu_us_per_registration=%.2f kib_per_idle_peer=%.2f rss_start_kib=%" PRIu64,
-	       scenario, (int)run->proc.pid, run->joined, run_joins_per_s(run),
+	       scenario, (int)run->proc.pid, run->transport, run->joined, run_joins_per_s(run),
 	       run_join_cpu_us(run), run_kib(run, &run->idle), run->start.rss_kib);
 }
 
@@ -76,25 +77,35 @@ static struct run *turn(struct run *runs, unsigned n, unsigned number)
 	return &runs[n == 1 ? 0 : (number + 1) / 2 % 2];
 }
 
-static int join_in_turns(struct run *runs, unsigned n)
+/* Until each server has as many peers as `upto` says, and is quiet. */
+static int join_upto(struct run *runs, unsigned n, const unsigned *upto, unsigned slice)
 {
-	unsigned left, number = 0;
+	unsigned left = 0, number = 0, count;
 	struct run *run;
 	int r;
 
-	for (unsigned joined = 0; joined < n * runs->sc->swarm.peers;) {
+	for (unsigned i = 0; i < n; i++)
+		left += upto[i] - runs[i].joined;
+	while (left > 0) {
 		run = turn(runs, n, number++);
-		left = run->sc->swarm.peers - run->joined;
-		if (left > JOIN_SLICE)
-			left = JOIN_SLICE;
-		if (left > 0 && (r = run_join(run, left)) < 0)
+		count = upto[run - runs] - run->joined;
+		if (count > slice)
+			count = slice;
+		if (count > 0 && (r = run_join(run, count)) < 0)
 			return r;
-		joined += left;
+		left -= count;
 	}
 	for (unsigned i = 0; i < n; i++)
 		if ((r = run_settle(&runs[i], &runs[i].idle)) < 0)
 			return r;
 	return 0;
+}
+
+static int join_in_turns(struct run *runs, unsigned n)
+{
+	const unsigned upto[SCENARIO_SERVERS] = {runs->sc->swarm.peers, runs->sc->swarm.peers};
+
+	return join_upto(runs, n, upto, JOIN_SLICE);
 }
 
 static int send_in_turns(struct run *runs, unsigned n)
@@ -193,6 +204,50 @@ static int rounds(struct run *run, unsigned n)
 	return 0;
 }
 
+/* What it cost the server of `run` that peers joined, since it had `start`. */
+static double accept_cpu_us(const struct run *run, const struct procfs_use *start)
+{
+	return (double)(run->idle.cpu_ns - start->cpu_ns) / 1e3 / run->sc->window;
+}
+
+static void report_accept(const struct run *runs, const unsigned *middle, const double *cpu_us)
+{
+	double early = runs[0].sc->window * 1e9 / (double)runs[0].join_ns;
+	double late = runs[1].sc->window * 1e9 / (double)runs[1].join_ns;
+
+	printf("%-32s %12u %u   (%s)\n", "peers", middle[0], middle[1], runs->transport);
+	printf("%-32s %12.0f %.0f\n", "registrations/s", early, late);
+	printf("%-32s %12.1f %.1f\n", "CPU us / registration", cpu_us[0], cpu_us[1]);
+	printf("result scenario=accept transport=%s early=%u late=%u window=%u early_per_s=%.0f"
+	       " late_per_s=%.0f late_to_early=%.3f early_cpu_us=%.1f late_cpu_us=%.1f\n",
+	       runs->transport, middle[0], middle[1], runs->sc->window, early, late, late / early,
+	       cpu_us[0], cpu_us[1]);
+}
+
+static int accept_in_turns(struct run *runs, unsigned n)
+{
+	const struct scenario *sc = runs->sc;
+	unsigned half = sc->window / 2, middle[] = {sc->early, sc->swarm.peers - half};
+	unsigned upto[] = {middle[0] - half, middle[1] - half};
+	struct procfs_use start[SCENARIO_SERVERS];
+	double cpu_us[SCENARIO_SERVERS];
+	int r;
+
+	if ((r = join_upto(runs, n, upto, JOIN_SLICE)) < 0)
+		return r;
+	for (unsigned i = 0; i < n; i++) {
+		start[i] = runs[i].idle;
+		runs[i].join_ns = 0;
+		upto[i] += sc->window;
+	}
+	if ((r = join_upto(runs, n, upto, ACCEPT_SLICE)) < 0)
+		return r;
+	for (unsigned i = 0; i < n; i++)
+		cpu_us[i] = accept_cpu_us(&runs[i], &start[i]);
+	report_accept(runs, middle, cpu_us);
+	return 0;
+}
+
 static int run_scenario(const struct scenario *sc, int (*body)(struct run *runs, unsigned n))
 {
 	static struct run runs[SCENARIO_SERVERS];
@@ -229,4 +284,17 @@ int scenario_hold(const struct scenario *sc)
 int scenario_rounds(const struct scenario *sc)
 {
 	return run_one(sc, rounds);
+}
+
+int scenario_accept(const struct scenario *sc)
+{
+	struct scenario wider = *sc;
+
+	if (sc->n_servers != 2 || sc->early < sc->window / 2 || sc->swarm.peers < sc->early) {
+		fprintf(stderr, "loadgen: accept takes two servers, and early from half a window"
+		                " to all peers\n");
+		return -EINVAL;
+	}
+	wider.swarm.peers += sc->window / 2;
+	return run_scenario(&wider, accept_in_turns);
 }

@@ -13,20 +13,21 @@
 #define SCENARIO_SERVERS 2
 
 struct scenario_server {
-	struct sockaddr_storage addr; /* loopback */
+	struct peer_target target;
 	pid_t pid;
 };
 
 struct scenario {
 	struct scenario_server servers[SCENARIO_SERVERS];
 	unsigned n_servers;
-	struct swarm_options swarm; /* without its address */
+	struct swarm_options swarm; /* without its target */
 	uint64_t messages;          /* to send in the measured phase */
 	uint64_t at_most_ms;        /* for the measured phase */
 	unsigned hold_ms;           /* how long peers stay idle */
 	unsigned leave_ms;          /* how long to watch memory after they left */
 	unsigned leave_kib;         /* what may remain of a departed peer */
 	unsigned rounds;
+	unsigned early, window; /* see scenario_accept() */
 };
 
 /* Register, idle, messages, on each server; two servers take turns in small slices, so that
@@ -36,5 +37,9 @@ int scenario_measure(const struct scenario *sc);
 int scenario_hold(const struct scenario *sc);
 /* One server.  Register, messages, leave, `rounds` times. */
 int scenario_rounds(const struct scenario *sc);
+/* Two servers in turns.  How fast `window` peers connect and register: at the first while about
+ * `early` are there, at the second while about swarm.peers are, from half a window below that to
+ * half a window above. */
+int scenario_accept(const struct scenario *sc);
 
 #endif

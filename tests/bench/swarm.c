@@ -332,7 +332,7 @@ int swarm_new(struct swarm **sp, const struct swarm_options *opt)
 		r = complain("swarm", ENOMEM);
 		goto err;
 	}
-	if ((r = peer_shared_new(&s->shared, &opt->addr, &ops, s)) < 0)
+	if ((r = peer_shared_new(&s->shared, &opt->target, &ops, s)) < 0)
 		goto err;
 	*sp = s;
 	return 0;

@@ -11,17 +11,17 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "hist.h"
+#include "peer.h"
 
 struct swarm;
 
 struct swarm_options {
-	struct sockaddr_storage addr; /* loopback */
-	unsigned peers;               /* the most that will join */
-	size_t body;                  /* bytes of a message's body */
-	unsigned outstanding;         /* Sends, and registrations, in flight at once */
+	struct peer_target target;
+	unsigned peers;       /* the most that will join */
+	size_t body;          /* bytes of a message's body */
+	unsigned outstanding; /* messages, and registrations, in flight at once */
 	unsigned patience_ms;
 };
 
@@ -47,8 +47,8 @@ void swarm_free(struct swarm *s);
 
 /* Peers connect and register until there are `upto` (at most opt.peers); ever the same ids. */
 int swarm_join(struct swarm *s, unsigned upto, struct swarm_result *res);
-/* A message counts when its Send was answered and it has arrived.  Latency, from the call of
- * Send to the arrival, is added to `latency`. */
+/* A message counts when its Send was answered, where there are answers, and it has arrived.
+ * Latency, from the call of Send to the arrival, is added to `latency`. */
 int swarm_send(struct swarm *s, const struct swarm_load *load, struct hist *latency,
                struct swarm_result *res);
 /* Answers PINGs and watches that all peers stay. */

@@ -3,7 +3,8 @@
  * bounds, a plain map from ids to calls, its own listener.  The channel arguments, completion
  * queues and threads are those of plugins/grpc.
  *
- *   yardstick 127.0.0.1:PORT     prints "listening port=N"; SIGTERM or SIGINT ends it
+ *   yardstick 127.0.0.1:PORT                      prints "listening port=N"; SIGTERM or SIGINT
+ *   yardstick_tls 127.0.0.1:PORT CERTIFICATE KEY  ends it
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -19,6 +20,7 @@
 #include "../../plugins/grpc/arguments.h"
 #include "../../plugins/grpc/config.h"
 #include "idmap.h"
+#include "listen.h"
 #include "stream.h"
 
 #define MAX_LANES 64
@@ -146,17 +148,6 @@ static void on_down(struct tag *t, int ok)
 	sem_post(&y->is_down);
 }
 
-static int listen_on(struct yardstick *y, const char *address)
-{
-	grpc_server_credentials *plain = grpc_insecure_server_credentials_create();
-	int port = grpc_server_add_http2_port(y->server, address, plain);
-
-	grpc_server_credentials_release(plain);
-	if (port == 0)
-		fprintf(stderr, "yardstick: cannot listen on %s\n", address);
-	return port;
-}
-
 static int no_key(struct nbs_host *h, const char *key, int64_t min, int64_t max, int64_t *v)
 {
 	(void)h, (void)key, (void)min, (void)max, (void)v;
@@ -179,7 +170,7 @@ static grpc_server *make_server(void)
 	return arguments_server(&config, &limits);
 }
 
-static int open_server(struct yardstick *y, const char *address)
+static int open_server(struct yardstick *y, const char *address, char **args)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	int port;
@@ -199,7 +190,7 @@ static int open_server(struct yardstick *y, const char *address)
 		y->lanes[i].queue = grpc_completion_queue_create_for_next(NULL);
 		grpc_server_register_completion_queue(y->server, y->lanes[i].queue, NULL);
 	}
-	if ((port = listen_on(y, address)) == 0)
+	if ((port = listen_on(y->server, address, args)) == 0)
 		return 0;
 	grpc_server_start(y->server);
 	for (unsigned i = 0; i < y->n_lanes; i++) {
@@ -235,8 +226,8 @@ int main(int argc, char **argv)
 	sigset_t ends;
 	int port, sig;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: yardstick ADDRESS:PORT\n");
+	if (argc != 2 + listen_args) {
+		fprintf(stderr, "usage: %s ADDRESS:PORT%s\n", argv[0], listen_usage);
 		return 2;
 	}
 	getrlimit(RLIMIT_NOFILE, &lim);
@@ -248,7 +239,7 @@ int main(int argc, char **argv)
 	pthread_sigmask(SIG_BLOCK, &ends, NULL); /* before C core makes threads */
 	arguments_environment();
 	grpc_init();
-	if ((port = open_server(&y, argv[1])) == 0)
+	if ((port = open_server(&y, argv[1], argv + 2)) == 0)
 		return 1;
 	printf("listening port=%d\n", port);
 	fflush(stdout);
