@@ -19,13 +19,15 @@ struct nbs_conn;
 struct channel {
 	/* Begins; want() follows.  Negative errno: nothing is watched. */
 	int (*start)(struct nbs_conn *conn);
-	/* What goes out now: 0 to len bytes, or a negative errno.  Less than len: stream_room() will
-	 * come while want() asks for room, and the rest, at least, is what is sent next (OpenSSL
-	 * has begun a record of it). */
+	/* What goes out now: 0 to len bytes, or a negative errno.  Less than len: stream_room()
+	 * will come while want() asks for room, and the rest, at least, is what is sent next
+	 * (OpenSSL has begun a record of it). */
 	ssize_t (*send)(struct nbs_conn *conn, const void *bytes, size_t len);
-	/* What the stream waits for.  Without `bytes` none are delivered, the end and errors may be. */
+	/* What the stream waits for.  Without `bytes` none are delivered, the end and errors may
+	 * be. */
 	void (*want)(struct nbs_conn *conn, bool bytes, bool room);
-	/* No more will be sent, all that was is still to arrive (FIN).  Negative errno: it broke. */
+	/* No more will be sent, all that was is still to arrive (FIN).  Negative errno: it broke.
+	 */
 	int (*finish)(struct nbs_conn *conn);
 	/* The end, once, also after a start() that failed: nothing is watched any more and no call
 	 * of the stream comes.  abort: what the kernel has not sent is dropped, and the other side

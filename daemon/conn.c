@@ -256,8 +256,8 @@ struct nbs_conn *conn_inside(struct nbs_conn *outer)
 int conn_set_client(struct nbs_conn *conn, const struct sockaddr *client)
 {
 	struct conn_limits *limits = conn->conns->parts.limits;
-	size_t len = client->sa_family == AF_INET ? sizeof(conn->remote.v4)
-	                                          : sizeof(conn->remote.v6);
+	size_t len =
+	    client->sa_family == AF_INET ? sizeof(conn->remote.v4) : sizeof(conn->remote.v6);
 	int r;
 
 	if ((r = conn_limits_address_enter(limits, client)) < 0)

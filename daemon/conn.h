@@ -44,9 +44,9 @@ union conn_address {
 struct conn_origin {
 	char listener[32];
 	bool admin;
-	struct service *http2; /* NULL: nobody takes HTTP/2 here */
-	bool plaintext, tls;   /* what is taken here; one of them at least */
-	bool proxy_protocol;   /* a PROXY header comes first */
+	struct service *http2;                /* NULL: nobody takes HTTP/2 here */
+	bool plaintext, tls;                  /* what is taken here; one of them at least */
+	bool proxy_protocol;                  /* a PROXY header comes first */
 	const struct config_network *trusted; /* who may send it */
 	size_t n_trusted;
 };
@@ -63,17 +63,17 @@ enum conn_phase {
 
 /* Why a connection was closed before any plugin had it; labels of a counter. */
 enum conn_refusal {
-	CONN_REFUSED_LIMIT,    /* too many from its address */
-	CONN_REFUSED_SILENT,   /* handshake-timeout */
-	CONN_REFUSED_LEFT,     /* closed or reset before it said what it wants */
-	CONN_REFUSED_UNKNOWN,  /* no protocol that is known here */
-	CONN_REFUSED_UNSERVED, /* a protocol that nobody serves on this listener */
-	CONN_REFUSED_PLAINTEXT, /* the listener wants TLS */
-	CONN_REFUSED_PROXY,    /* no PROXY header, or a wrong one */
-	CONN_REFUSED_UNTRUSTED, /* a PROXY header is due, but not from this address */
-	CONN_REFUSED_TLS,      /* the handshake failed */
+	CONN_REFUSED_LIMIT,      /* too many from its address */
+	CONN_REFUSED_SILENT,     /* handshake-timeout */
+	CONN_REFUSED_LEFT,       /* closed or reset before it said what it wants */
+	CONN_REFUSED_UNKNOWN,    /* no protocol that is known here */
+	CONN_REFUSED_UNSERVED,   /* a protocol that nobody serves on this listener */
+	CONN_REFUSED_PLAINTEXT,  /* the listener wants TLS */
+	CONN_REFUSED_PROXY,      /* no PROXY header, or a wrong one */
+	CONN_REFUSED_UNTRUSTED,  /* a PROXY header is due, but not from this address */
+	CONN_REFUSED_TLS,        /* the handshake failed */
 	CONN_REFUSED_HANDSHAKES, /* the handshake stalled while others waited for their turn */
-	CONN_REFUSED_ERROR,    /* no memory, no descriptor, or the plugin did not want it */
+	CONN_REFUSED_ERROR,      /* no memory, no descriptor, or the plugin did not want it */
 	CONN_REFUSALS
 };
 

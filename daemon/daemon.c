@@ -150,9 +150,9 @@ static int open_core(struct daemon *d)
 	                                   .max_message = (size_t)d->cfg->max_message_size,
 	                                   .max_id = NBS_ID_MAX,
 	                                   .io_threads = io_threads(d->cfg)};
-	core->limits.max_connections = descriptors_fit((unsigned)d->cfg->max_connections,
-	                                               core->limits.io_threads, &total) /
-	                               DESCRIPTORS_PER_CONNECTION;
+	core->limits.max_connections =
+	    descriptors_fit((unsigned)d->cfg->max_connections, core->limits.io_threads, &total) /
+	    DESCRIPTORS_PER_CONNECTION;
 	if (core->limits.max_connections > (size_t)d->cfg->max_connections)
 		core->limits.max_connections = (size_t)d->cfg->max_connections;
 	if ((r = metrics_open(&core->metrics)) < 0)

@@ -33,7 +33,6 @@ unsigned descriptors_fit(unsigned max_connections, unsigned threads, unsigned *t
 		}
 	}
 	*total = limit.rlim_cur < 0x7fffffff ? (unsigned)limit.rlim_cur : 0x7fffffff;
-	return limit.rlim_cur > reserved + DESCRIPTORS_PER_CONNECTION
-	           ? *total - (unsigned)reserved
-	           : DESCRIPTORS_PER_CONNECTION;
+	return limit.rlim_cur > reserved + DESCRIPTORS_PER_CONNECTION ? *total - (unsigned)reserved
+	                                                              : DESCRIPTORS_PER_CONNECTION;
 }

@@ -17,7 +17,7 @@
 struct io;
 struct io_thread;
 
-#define IO_THREADS_MAX 64                  /* of one kind */
+#define IO_THREADS_MAX 64                     /* of one kind */
 #define IO_INDEX_MAX (2 * IO_THREADS_MAX + 1) /* of all; what io_thread_index() is below */
 
 enum io_kind { IO_NETWORK, IO_HANDSHAKE };

@@ -314,7 +314,9 @@ static void log_listening(const struct listening *s)
 	conn_address_text(text, &local.sa);
 	log_info("listener", "listening name=%s address=%s class=%s tls=%s http2=%s%s%s",
 	         s->origin.listener, text, s->origin.admin ? "admin" : "public",
-	         !s->origin.tls ? "off" : s->origin.plaintext ? "auto" : "required",
+	         !s->origin.tls        ? "off"
+	         : s->origin.plaintext ? "auto"
+	                               : "required",
 	         s->origin.http2 != NULL ? service_plugin(s->origin.http2) : "none",
 	         s->origin.proxy_protocol ? " proxy-protocol=required" : "",
 	         s->address.any && local.sa.sa_family == AF_INET6 ? " (IPv4 and IPv6)" : "");

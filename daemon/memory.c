@@ -28,7 +28,8 @@ static void trim(uint64_t now_ms, uint64_t again_ms)
 	uint64_t begin = clock_ms();
 
 	malloc_trim(0);
-	state.lowest = mallinfo2().fordblks; /* not at the next look: much may be freed until then */
+	state.lowest =
+	    mallinfo2().fordblks; /* not at the next look: much may be freed until then */
 	state.rose_ms = 0;
 	state.trim_ms = now_ms + PAUSE_MS;
 	state.again_ms = again_ms;

@@ -15,7 +15,8 @@ struct config;
 struct host_core;
 struct network;
 
-/* What connections need; nothing runs yet.  `core` is KEPT, after the plugins registered with it. */
+/* What connections need; nothing runs yet.  `core` is KEPT, after the plugins registered with it.
+ */
 int network_open(struct network **out, const struct host_core *core, const struct config *cfg);
 /* After network_stop(). */
 void network_close(struct network *n);

@@ -35,7 +35,6 @@ int routes_add_ws(struct routes *routes, const char *owner, const struct nbs_ws_
 const struct route *routes_find(const struct routes *routes, const char *method, const char *path,
                                 unsigned class, char *allow, size_t allow_size);
 /* [any] The WebSocket path, or NULL. */
-const struct ws_path *routes_find_ws(const struct routes *routes, const char *path,
-                                     unsigned class);
+const struct ws_path *routes_find_ws(const struct routes *routes, const char *path, unsigned class);
 
 #endif

@@ -36,8 +36,8 @@ struct tls_session {
 	SSL *ssl;
 	struct nbs_conn *conn; /* NULL: released while `task` was on its way, which frees this */
 	struct tls_handshake *handshake; /* NULL: it is over */
-	struct io_task task;    /* the call to the handshake; later, bytes inside OpenSSL */
-	bool task_posted;       /* tls.c: under the lock of the queue */
+	struct io_task task; /* the call to the handshake; later, bytes inside OpenSSL */
+	bool task_posted;    /* tls.c: under the lock of the queue */
 
 	/* The socket. */
 	size_t turn_left;

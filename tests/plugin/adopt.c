@@ -133,7 +133,8 @@ static void *serve(void *arg)
 		if (polls[0].revents != 0)
 			eventfd_read(a->changed, &ignored);
 		for (nfds_t i = 1; i < n; i++)
-			if (!a->hold || (polls[i].revents != 0 && (a->stall || !drink(polls[i].fd))))
+			if (!a->hold ||
+			    (polls[i].revents != 0 && (a->stall || !drink(polls[i].fd))))
 				forget(a, polls[i].fd);
 	}
 	while (a->n > 0)
