@@ -35,6 +35,7 @@ struct certs_stamp {
 	ino_t ino;
 	off_t size;
 	struct timespec mtime;
+	struct timespec ctime; /* of its permissions and links, too */
 };
 
 struct certs_names {

@@ -12,8 +12,11 @@
 
 static void stamp_from(struct certs_stamp *stamp, const struct stat *st)
 {
-	*stamp = (struct certs_stamp){
-	    .dev = st->st_dev, .ino = st->st_ino, .size = st->st_size, .mtime = st->st_mtim};
+	*stamp = (struct certs_stamp){.dev = st->st_dev,
+	                              .ino = st->st_ino,
+	                              .size = st->st_size,
+	                              .mtime = st->st_mtim,
+	                              .ctime = st->st_ctim};
 }
 
 void certs_file_stamp(const char *path, struct certs_stamp *stamp)
@@ -26,10 +29,15 @@ void certs_file_stamp(const char *path, struct certs_stamp *stamp)
 		*stamp = (struct certs_stamp){.err = -errno};
 }
 
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
 bool certs_file_same(const struct certs_stamp *a, const struct certs_stamp *b)
 {
 	return a->err == b->err && a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
-	       a->mtime.tv_sec == b->mtime.tv_sec && a->mtime.tv_nsec == b->mtime.tv_nsec;
+	       same_time(&a->mtime, &b->mtime) && same_time(&a->ctime, &b->ctime);
 }
 
 void certs_file_free(unsigned char *bytes, size_t len)

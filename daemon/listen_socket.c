@@ -14,14 +14,21 @@
  * (RFC 5482).  It also ends those that a transport hung up while their window was closed. */
 #define USER_TIMEOUT_MS 60000
 
+/* What the kernel may hold of a connection in each direction, doubled by it for its own records.
+ * Without a bound that is megabytes: of a flood that was already cut off, or of messages for a
+ * receiver that does not read, and every back-pressure of ours would begin so much later. */
+#define BUFFER (256 * 1024)
+
 /* Accepted sockets inherit these. */
 static int set_options(int fd, const struct config_address *a)
 {
-	const int on = 1, off = 0, timeout = USER_TIMEOUT_MS;
+	const int on = 1, off = 0, timeout = USER_TIMEOUT_MS, buffer = BUFFER;
 
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout)) < 0)
+	    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)) < 0)
 		return -errno;
 	if (a->sa.ss_family == AF_INET6 &&
 	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, a->any ? &off : &on, sizeof(on)) < 0)

@@ -9,6 +9,7 @@
 #include "http.h"
 #include "io.h"
 #include "listener.h"
+#include "log.h"
 #include "tls.h"
 
 #include <errno.h>
@@ -116,6 +117,17 @@ void network_close(struct network *n)
 	free(n);
 }
 
+/* A listener takes TLS unless it says otherwise, but not without a certificate. */
+static void log_plaintext(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->n_listeners; i++) {
+		if (cfg->listeners[i].tls == CONFIG_TLS_OFF)
+			continue;
+		log_info("tls", "no certificate ([tls] cert-file, cert-key): plaintext only");
+		return;
+	}
+}
+
 int network_prepare(struct network *n, const struct config *cfg)
 {
 	struct certs *certs;
@@ -125,6 +137,8 @@ int network_prepare(struct network *n, const struct config *cfg)
 	    (r = certstore_load(n->certs, cfg, &certs)) < 0)
 		return r;
 	certstore_use(n->certs, cfg, certs);
+	if (certs == NULL)
+		log_plaintext(cfg);
 	return 0;
 }
 

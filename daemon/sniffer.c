@@ -8,6 +8,7 @@
 #include "first_bytes.h"
 #include "handover.h"
 #include "http.h"
+#include "log.h"
 #include "pump.h"
 #include "service.h"
 #include "stream.h"
@@ -58,12 +59,35 @@ static void to_http1(struct nbs_conn *conn)
 	conn_move(conn, io_guest(conn_parts(conn)->io), serve_http);
 }
 
+/* What an operator has to know of, since the client only sees its connection closed. */
+static void refuse_aloud(struct nbs_conn *conn, struct log_limit *limit, enum conn_refusal why,
+                         const char *what)
+{
+	char remote[NBS_ADDR_MAX];
+
+	conn_address_text(remote, &conn->remote.sa);
+	log_limited(limit, NBS_WARN, "listener", "connection closed: %s listener=%s remote=%s",
+	            what, conn->origin->listener, remote);
+	conn_refuse(conn, why);
+}
+
 static void to_tls(struct nbs_conn *conn)
 {
+	static struct log_limit off, without;
 	struct tls *tls = conn_parts(conn)->tls;
 
-	if (conn->tls != NULL || !conn->origin->tls || !tls_ready(tls)) {
+	if (conn->tls != NULL) {
 		conn_refuse(conn, CONN_REFUSED_UNSERVED);
+		return;
+	}
+	if (!conn->origin->tls) {
+		refuse_aloud(conn, &off, CONN_REFUSED_UNSERVED,
+		             "it speaks TLS, and the listener has tls = off");
+		return;
+	}
+	if (!tls_ready(tls)) {
+		refuse_aloud(conn, &without, CONN_REFUSED_UNSERVED,
+		             "it speaks TLS, and [tls] has no certificate");
 		return;
 	}
 	io_unwatch(conn->thread, &conn->source);
@@ -73,6 +97,7 @@ static void to_tls(struct nbs_conn *conn)
 
 static void decide(struct nbs_conn *conn, enum first_bytes what, bool ended)
 {
+	static struct log_limit plaintext;
 	const bool refused = conn->tls == NULL && !conn->origin->plaintext;
 
 	if (what == FIRST_BYTES_MORE) {
@@ -83,7 +108,8 @@ static void decide(struct nbs_conn *conn, enum first_bytes what, bool ended)
 	} else if (what == FIRST_BYTES_OTHER) {
 		conn_refuse(conn, CONN_REFUSED_UNKNOWN);
 	} else if (refused) {
-		conn_refuse(conn, CONN_REFUSED_PLAINTEXT);
+		refuse_aloud(conn, &plaintext, CONN_REFUSED_PLAINTEXT,
+		             "it speaks plaintext, and the listener has tls = required");
 	} else if (what == FIRST_BYTES_HTTP2) {
 		to_http2(conn);
 	} else {

@@ -38,6 +38,7 @@ struct tls {
 	struct certstore *certs;
 	struct tls_admission admission;
 	struct nbs_metric *done_12, *done_13, *in_progress, *failed[TLS_FAILURES];
+	struct nbs_metric *violations[TLS_VIOLATIONS];
 	struct bench benches[IO_INDEX_MAX]; /* by thread */
 };
 
@@ -65,7 +66,9 @@ static int register_metrics(struct tls *tls, struct metrics *metrics)
 
 	if ((r = metrics_register_table(metrics, table)) < 0)
 		return r;
-	return tls_failure_register(tls->failed, metrics);
+	if ((r = tls_failure_register(tls->failed, metrics)) < 0)
+		return r;
+	return tls_violation_register(tls->violations, metrics);
 }
 
 static void bench_task(struct io_task *task)
@@ -124,10 +127,14 @@ bool tls_ready(struct tls *tls)
 
 /* --- whose turn it is ------------------------------------------------------------------------ */
 
-/* Under the lock of the queue: from here on the session is freed by its task alone. */
+/* Under the lock of the queue, since its thread may end it at any moment after that; from here on
+ * the session is freed by its task alone. */
 static void called(struct tls_place *place)
 {
-	session_of(place)->task_posted = true;
+	struct tls_session *s = session_of(place);
+
+	s->task_posted = true;
+	io_post(s->handshake->home, &s->task);
 }
 
 /* Asks the thread of the handshake that is longest under way to look, if anybody waits. */
@@ -147,14 +154,8 @@ static void press(struct tls *tls)
 /* Calls those for whom there is room now. */
 static void call_waiting(struct tls *tls)
 {
-	struct tls_place *place;
-
-	while ((place = tls_admission_next(&tls->admission, called)) != NULL) {
-		struct tls_session *s = session_of(place);
-
+	while (tls_admission_next(&tls->admission, called))
 		metrics_record(tls->in_progress, 1);
-		io_post(s->handshake->home, &s->task);
-	}
 	press(tls);
 }
 
@@ -367,6 +368,11 @@ void tls_begin(struct tls *tls, struct nbs_conn *conn, void (*done)(struct nbs_c
 	} else {
 		press(tls);
 	}
+}
+
+void tls_note_violation(const struct nbs_conn *conn)
+{
+	tls_violation_note(conn_parts(conn)->tls->violations, conn);
 }
 
 void tls_release(struct nbs_conn *conn)

@@ -43,6 +43,8 @@ void tls_begin(struct tls *tls, struct nbs_conn *conn, void (*done)(struct nbs_c
  * The next plaintext bytes, not consumed, at most FIRST_BYTES_MAX: how many, 0 at the end, -EAGAIN:
  * none yet.  For edge-triggered events: it reads until it has them or the socket is empty. */
 ssize_t tls_peek(struct nbs_conn *conn, void *bytes, size_t len);
+/* Reading ended with -EPROTO: counts and logs what the client did wrong, if it did. */
+void tls_note_violation(const struct nbs_conn *conn);
 /* Fills tls, alpn and server_name. */
 void tls_about(const struct nbs_conn *conn, struct nbs_conn_about *about);
 /* Frees conn->tls; also in the middle of a handshake. */

@@ -89,8 +89,7 @@ bool tls_admission_leave(struct tls_admission *a, struct tls_place *place)
 	return was_called;
 }
 
-struct tls_place *tls_admission_next(struct tls_admission *a,
-                                     void (*called)(struct tls_place *place))
+bool tls_admission_next(struct tls_admission *a, void (*called)(struct tls_place *place))
 {
 	struct tls_place *place = NULL;
 
@@ -102,7 +101,7 @@ struct tls_place *tls_admission_next(struct tls_admission *a,
 		called(place);
 	}
 	pthread_mutex_unlock(&a->lock);
-	return place;
+	return place != NULL;
 }
 
 struct tls_place *tls_admission_oldest(struct tls_admission *a, unsigned *thread,

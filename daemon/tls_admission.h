@@ -27,7 +27,7 @@ struct tls_places {
 };
 
 struct tls_admission {
-	pthread_mutex_t lock;  /* a leaf */
+	pthread_mutex_t lock;  /* before the inbox lock of an I/O thread */
 	unsigned max, running; /* called or under way */
 	struct tls_places waiting, under_way;
 };
@@ -43,9 +43,9 @@ void tls_admission_begin(struct tls_admission *a, struct tls_place *place, unsig
                          uint64_t now_ms);
 /* Out, wherever it was.  Returns whether it was called, for the gauge. */
 bool tls_admission_leave(struct tls_admission *a, struct tls_place *place);
-/* Calls the next that waits, if there is room; NULL if not.  `called` runs under the lock. */
-struct tls_place *tls_admission_next(struct tls_admission *a,
-                                     void (*called)(struct tls_place *place));
+/* Calls the next that waits, if there is room; false: there is none.  `called` runs under the lock:
+ * as soon as that is given back, the place's own thread may leave and free it. */
+bool tls_admission_next(struct tls_admission *a, void (*called)(struct tls_place *place));
 /* Somebody waits and this one is the longest under way; NULL if nobody waits.  The place may only
  * be touched on its thread. */
 struct tls_place *tls_admission_oldest(struct tls_admission *a, unsigned *thread,

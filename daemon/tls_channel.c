@@ -66,6 +66,8 @@ static void read_some(struct tls_session *s, size_t from_socket)
 			len += (size_t)n;
 	} while (n > 0 && len < IO_READ_BUFFER);
 	s->inside = n > 0;
+	if (n == -EPROTO)
+		tls_note_violation(conn);
 	if (len > 0)
 		stream_bytes(conn, buffer, len);
 	if (s->stopped)
@@ -212,8 +214,10 @@ ssize_t tls_peek(struct nbs_conn *conn, void *bytes, size_t len)
 		if ((n = tls_session_read(s, s->peeked + have, len - have)) > 0)
 			have += (size_t)n;
 	s->n_peeked = (unsigned char)have;
-	if (have == 0)
-		return n;
+	if (n == -EPROTO)
+		tls_note_violation(conn);
+	if (have == 0 || (n < 0 && n != -EAGAIN))
+		return n; /* what came before the fault will never be a whole first word */
 	len = have < len ? have : len;
 	memcpy(bytes, s->peeked, len);
 	return (ssize_t)len;

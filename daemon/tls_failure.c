@@ -126,3 +126,41 @@ void tls_failure_log(const struct nbs_conn *conn, enum tls_failure why)
 		log_debug("tls", "handshake failed: %s listener=%s remote=%s reason=\"%s\"",
 		          failures[why].words, conn->origin->listener, remote, reason);
 }
+
+static const struct {
+	const char *labels, *word;
+} violations[TLS_VIOLATIONS] = {
+    [TLS_RENEGOTIATION] = {"reason=\"renegotiation\"", "renegotiation"},
+    [TLS_KEY_UPDATES] = {"reason=\"key_updates\"", "key_updates"},
+    [TLS_GARBAGE] = {"reason=\"garbage\"", "garbage"},
+};
+
+int tls_violation_register(struct nbs_metric **counters, struct metrics *metrics)
+{
+	struct metrics_series table[TLS_VIOLATIONS] = {0};
+
+	for (int i = 1; i < TLS_VIOLATIONS; i++)
+		table[i - 1] = (struct metrics_series){
+		    &counters[i],
+		    NBS_COUNTER,
+		    "tls_violations_total",
+		    violations[i].labels,
+		    "Connections cut off for what came after the TLS handshake, by reason.",
+		    NULL,
+		    0};
+	return metrics_register_table(metrics, table);
+}
+
+void tls_violation_note(struct nbs_metric *const *counters, const struct nbs_conn *conn)
+{
+	static struct log_limit limit;
+	const unsigned why = conn->tls->violation;
+	char remote[NBS_ADDR_MAX];
+
+	if (why == TLS_NO_VIOLATION)
+		return;
+	metrics_count(counters[why]);
+	conn_address_text(remote, &conn->remote.sa);
+	log_limited(&limit, NBS_WARN, "tls", "connection closed reason=%s listener=%s remote=%s",
+	            violations[why].word, conn->origin->listener, remote);
+}

@@ -1,4 +1,5 @@
-/* Why a handshake failed: a label of a counter, and what the log says. */
+/* Why a handshake failed, and what clients do wrong after it: labels of counters, and what the log
+ * says. */
 #ifndef TLS_FAILURE_H
 #define TLS_FAILURE_H
 
@@ -25,5 +26,10 @@ int tls_failure_register(struct nbs_metric **counters, struct metrics *metrics);
 enum tls_failure tls_failure_judge(void);
 /* [conn] Tells the log, with OpenSSL's reason where there is one. */
 void tls_failure_log(const struct nbs_conn *conn, enum tls_failure why);
+
+/* `counters` has TLS_VIOLATIONS places; the first is not used. */
+int tls_violation_register(struct nbs_metric **counters, struct metrics *metrics);
+/* [conn] Counts why reading ended, and tells the log, if the client violated the protocol. */
+void tls_violation_note(struct nbs_metric *const *counters, const struct nbs_conn *conn);
 
 #endif

@@ -211,18 +211,34 @@ void tls_session_established(struct tls_session *s)
 	SSL_set_msg_callback_arg(s->ssl, s);
 }
 
+static int flooded(struct tls_session *s)
+{
+	s->violation = SSL_version(s->ssl) < TLS1_3_VERSION ? TLS_RENEGOTIATION : TLS_KEY_UPDATES;
+	return -EPROTO;
+}
+
+/* OpenSSL gave up: because of what came, unless that was an alert or the end. */
+static int broken(struct tls_session *s)
+{
+	int reason = ERR_GET_REASON(ERR_peek_last_error());
+
+	if (s->broke < 0)
+		return s->broke;
+	if (!s->saw_end && reason < SSL_AD_REASON_OFFSET)
+		s->violation = TLS_GARBAGE;
+	return -EPROTO;
+}
+
 /* What a call that failed means.  *other: OpenSSL wants the opposite direction first. */
 static int fault(struct tls_session *s, int ours, int theirs, bool *other)
 {
 	int err = SSL_get_error(s->ssl, 0);
 
 	if (s->flooded)
-		return -EPROTO;
+		return flooded(s);
 	if (err == theirs)
 		*other = true;
-	if (err == ours || err == theirs)
-		return -EAGAIN;
-	return s->broke < 0 ? s->broke : -EPROTO;
+	return err == ours || err == theirs ? -EAGAIN : broken(s);
 }
 
 static ssize_t read_once(struct tls_session *s, void *bytes, size_t len)
@@ -233,7 +249,7 @@ static ssize_t read_once(struct tls_session *s, void *bytes, size_t len)
 	if ((r = enter(s)) < 0)
 		return r;
 	if (SSL_read_ex(s->ssl, bytes, len, &n) == 1)
-		return s->flooded ? -EPROTO : (ssize_t)n;
+		return s->flooded ? flooded(s) : (ssize_t)n;
 	if (SSL_get_error(s->ssl, 0) == SSL_ERROR_ZERO_RETURN)
 		return 0;
 	r = fault(s, SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE, &s->read_wants_room);

@@ -32,6 +32,15 @@ struct tls_handshake {
 	void (*done)(struct nbs_conn *conn);
 };
 
+/* What a client does wrong after the handshake; a label of a counter. */
+enum tls_violation {
+	TLS_NO_VIOLATION,
+	TLS_RENEGOTIATION,
+	TLS_KEY_UPDATES, /* more than anybody needs */
+	TLS_GARBAGE,     /* no record, or one that does not decrypt */
+	TLS_VIOLATIONS
+};
+
 struct tls_session {
 	SSL *ssl;
 	struct nbs_conn *conn; /* NULL: released while `task` was on its way, which frees this */
@@ -46,6 +55,7 @@ struct tls_session {
 
 	/* Handshake messages after the handshake. */
 	bool established, flooded;
+	unsigned char violation; /* enum tls_violation; why reading gave -EPROTO */
 	unsigned short strays;
 	uint64_t strays_ms;
 

@@ -15,6 +15,7 @@
 #include <openssl/ssl.h>
 
 #include <pthread.h>
+#include <stdbool.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static SSL *bare; /* KEPT until tls_slim_end(); only its reference counts change */
@@ -47,6 +48,15 @@ static void forget_key(EVP_PKEY *key)
 	EVP_PKEY_free(key);
 }
 
+/* TLS 1.2 asks its session for much; TLS 1.3 only for how large records may be, if the client
+ * wanted them small (RFC 6066, 4). */
+static bool needs_session(SSL *ssl)
+{
+	return SSL_version(ssl) != TLS1_3_VERSION ||
+	       SSL_SESSION_get_max_fragment_length(SSL_get_session(ssl)) !=
+	           TLSEXT_max_fragment_length_DISABLED;
+}
+
 void tls_slim(SSL *ssl)
 {
 	SSL *like = NULL;
@@ -56,7 +66,7 @@ void tls_slim(SSL *ssl)
 		forget_key(key);
 	if (SSL_get_peer_tmp_key(ssl, &key))
 		forget_key(key);
-	if (SSL_version(ssl) == TLS1_3_VERSION)
+	if (!needs_session(ssl))
 		like = bare_of(SSL_get_ssl_method(ssl));
 	if (like == NULL || SSL_set_SSL_CTX(ssl, SSL_get_SSL_CTX(like)) == NULL ||
 	    SSL_copy_session_id(ssl, like) != 1)

@@ -246,7 +246,8 @@ struct nbs_ws_ops {
 };
 
 /* A path where the daemon upgrades to WebSocket; it pings, so that proxies keep it open and a
- * client that vanished is noticed.  No extension (compression) is ever agreed on. */
+ * client that vanished is noticed: within ping-interval and ping-timeout, while it is paused within
+ * two ping-intervals.  No extension (compression) is ever agreed on. */
 struct nbs_ws_path {
 	size_t size;
 	const char *path;        /* whole, "/signal/ws" */

@@ -27,10 +27,6 @@
 /* What C core does not need to notice sockets that were cut off. */
 #define CUT_MS 5000
 
-/* What the kernel may hold for a connection each way.  Without a bound that is megabytes: of a
- * flood that was already cut off, or of messages for a receiver that does not read. */
-#define SOCKET_BUFFER 262144
-
 struct server {
 	struct transport *transport;
 	grpc_server *core;
@@ -141,14 +137,12 @@ int server_start(struct server **out, struct transport *t)
 	return r;
 }
 
-/* Fails on a socket that is no TCP, and need not succeed. */
+/* Fails on a socket that is no TCP, and need not succeed: inside TLS the daemon's own timeout of a
+ * minute holds. */
 static void tune(const struct transport *t, int fd)
 {
 	unsigned timeout = (unsigned)t->config.keepalive_timeout;
-	int buffer = SOCKET_BUFFER;
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	/* C core's keepalive cannot tell while a write is stuck: its ping waits behind it. */
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
 }

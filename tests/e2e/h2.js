@@ -1,6 +1,7 @@
 'use strict';
 // HTTP/2 by hand (RFC 9113): frames that no library would send, and a reader that can stop.
 
+const assert = require('node:assert/strict');
 const net = require('node:net');
 const tls = require('node:tls');
 const { until } = require('./harness');
@@ -107,6 +108,16 @@ class Socket {
 	}
 }
 
+// Waits until text like that has come, and takes it and what was before it from the bytes.
+async function hears(one, pattern) {
+	const text = () => one.bytes.toString('latin1');
+	await until(() => pattern.test(text()) || one.gone, `${pattern}`);
+	const found = pattern.exec(text());
+	assert.ok(found, `${pattern} in ${text().slice(0, 200)}`);
+	one.bytes = one.bytes.subarray(found.index + found[0].length);
+	return found;
+}
+
 // An HTTP/2 client.  values: its SETTINGS.  It acknowledges SETTINGS and PING, and never opens a
 // window unless window() is called.
 class Http2 extends Socket {
@@ -170,5 +181,5 @@ class Http2 extends Socket {
 	}
 }
 
-module.exports = { FLAG, Http2, METHOD, PREFACE, SETTING, Socket, TYPE, data, frame, headers, hpack,
-	message, request, settings, u32 };
+module.exports = { FLAG, Http2, METHOD, PREFACE, SETTING, Socket, TYPE, data, frame, headers, hears,
+	hpack, message, request, settings, u32 };

@@ -14,6 +14,7 @@ const { test } = require('node:test');
 const ROOT = path.resolve(__dirname, '../..');
 const BUILD = path.resolve(ROOT, process.env.B || 'build');
 const TOPIC = path.basename(require.main.filename, '.test.js');
+const MB = 1 << 20;
 const SANITIZED = /san-/.test(BUILD);
 // What takes longer than this on two busy cores does not come at all.
 const DEADLINE = SANITIZED ? 40_000 : 20_000;
@@ -70,6 +71,26 @@ function collect(stream, lines) {
 	});
 	stream.on('end', () => rest && lines.push(rest));
 	stream.on('error', () => {});
+}
+
+// Writes 64 MiB to a service that does not take them: the writing comes to a halt, and the daemon
+// keeps no more than its buffers.  write(bytes) resolves to whether the kernel took them.
+async function isHeld(d, write) {
+	const before = d.rss();
+	const block = Buffer.from(`${'x'.repeat(1023)}\n`.repeat(1024));
+	let taken = 0;
+	for (let i = 0; i < 64; i++)
+		write(block).then((written) => (taken += written));
+	let last = -1;
+	await until(async () => {
+		const same = last === taken;
+		last = taken;
+		await sleep(1000);
+		return same;
+	}, 'a writer that waits');
+	assert.ok(taken < 32, `${taken} of 64 MiB were taken although nothing was read`);
+	if (!SANITIZED)
+		assert.ok(d.rss() - before < 16 * MB, `${(d.rss() - before) / MB} MiB more`);
 }
 
 // What the probe plugin says: lines of `name{label="value",...} number`.
@@ -297,5 +318,5 @@ function scenario(name, options, body) {
 	return named(name, options, () => withDaemon(options, body));
 }
 
-module.exports = { BUILD, DEADLINE, ROOT, SANITIZED, launch, named, scenario, sleep, until,
-	withDaemon, within };
+module.exports = { BUILD, DEADLINE, ROOT, SANITIZED, isHeld, launch, named, scenario, sleep,
+	until, withDaemon, within };

@@ -6,7 +6,7 @@ const net = require('node:net');
 const tls = require('node:tls');
 const { within } = require('./harness');
 
-const TYPE = { HANDSHAKE: 22, DATA: 23 };
+const TYPE = { ALERT: 21, HANDSHAKE: 22, DATA: 23 };
 const KEY_UPDATE = (request) => Buffer.from([24, 0, 0, 1, request ? 1 : 0]);
 
 function expand(secret, label, length) {
@@ -42,6 +42,11 @@ class Sealer {
 		return this.seal(bytes, TYPE.DATA);
 	}
 
+	// A fatal one.
+	alert(description) {
+		return this.seal(Buffer.from([2, description]), TYPE.ALERT);
+	}
+
 	// A KeyUpdate; from here on the next keys.
 	update(request) {
 		const record = this.seal(KEY_UPDATE(request), TYPE.HANDSHAKE);
@@ -50,13 +55,15 @@ class Sealer {
 	}
 }
 
-// A finished handshake whose socket is ours: { below, sealer }.  gone is set when it has ended.
+// A finished handshake whose socket is ours: { below, socket, sealer, port }.  gone is set when it
+// has ended, which is seen by whoever reads.
 async function handshake(d) {
 	const below = net.connect(d.port, '127.0.0.1').on('error', () => {});
 	const socket = tls.connect({ socket: below, rejectUnauthorized: false, servername: 'localhost',
 		minVersion: 'TLSv1.3', ciphers: 'TLS_AES_128_GCM_SHA256' }).on('error', () => {});
 	d.after(() => below.destroy());
-	const one = { below };
+	const one = { below, socket };
+	below.on('connect', () => (one.port = below.localPort));
 	below.on('close', () => (one.gone = true));
 	socket.on('keylog', (line) => {
 		const found = /^CLIENT_TRAFFIC_SECRET_0 \S+ (\S+)/.exec(line);

@@ -8,7 +8,7 @@ const path = require('node:path');
 const { describe } = require('node:test');
 const { BUILD, SANITIZED, scenario, until } = require('./harness');
 const { register } = require('./peers');
-const { PREFACE, Socket } = require('./h2');
+const { PREFACE, Socket, hears } = require('./h2');
 
 const plugin = (name, more = {}) => ({ file: path.join(BUILD, `tests/plugin/${name}.so`), ...more });
 const ECHO = { 'listener signal': { http2: 'echo_conn' }, 'plugin echo_conn': plugin('echo_conn') };
@@ -31,12 +31,8 @@ class Line extends Socket {
 		return this.write(Buffer.from(`${line}\n`));
 	}
 
-	async hears(pattern) {
-		await until(() => pattern.test(this.text()) || this.gone, `${pattern}`);
-		const found = pattern.exec(this.text());
-		assert.ok(found, `${pattern} in ${this.text().slice(0, 200)}`);
-		this.bytes = this.bytes.subarray(found.index + found[0].length);
-		return found;
+	hears(pattern) {
+		return hears(this, pattern);
 	}
 }
 

@@ -59,7 +59,27 @@ async function opened(d, more = {}) {
 	socket.on('data', (bytes) => (one.bytes += bytes.length));
 	d.after(() => below.destroy());
 	await within(new Promise((resolve) => socket.on('secureConnect', resolve)), 'TLS');
+	one.port = below.localPort;
 	return one;
+}
+
+// The same, served as HTTP/2 is.
+async function spoken(d, more) {
+	const one = await opened(d, { ALPNProtocols: ['h2'], ...more });
+	one.socket.write(Buffer.concat([PREFACE, settings()]));
+	await until(() => one.bytes, 'SETTINGS');
+	return one;
+}
+
+// What was done wrong after a handshake is counted once, and said once.
+async function violated(d, port, reason) {
+	await d.metricIs('tls_violations_total', 1, { reason });
+	await d.metricIs('tls_violations_total', 1);
+	const lines = d.lines().filter((line) => / (WARN|ERROR) /.test(line));
+	assert.equal(lines.length, 1, lines.join('\n'));
+	assert.match(lines[0], / WARN +tls: connection closed/);
+	for (const word of [`reason=${reason}`, 'listener=signal', `remote=127.0.0.1:${port}`])
+		assert.ok(lines[0].split(' ').includes(word), `${word} in ${lines[0]}`);
 }
 
 // Somebody who behaves gets in and is served, and how long that took.
@@ -138,23 +158,63 @@ describe('tls_abuse', { concurrency: 4 }, () => {
 		await getsIn(d, secure);
 	});
 
-	secured('garbage below TLS after the handshake: cut off at once', async (d, secure) => {
-		const one = await opened(d, { ALPNProtocols: ['h2'] });
-		one.socket.write(Buffer.concat([PREFACE, settings()]));
-		await until(() => one.bytes, 'SETTINGS');
-		one.below.write(Buffer.alloc(300, 0x55));
-		await until(() => one.gone, 'the end', 5000);
-		await d.metricIs('connections_open', 0);
-		await getsIn(d, secure);
-	});
+	for (const maxVersion of ['TLSv1.2', 'TLSv1.3'])
+		secured(`${maxVersion}: garbage below TLS after the handshake: cut off at once`, async (d,
+			secure) => {
+			const one = await spoken(d, { maxVersion });
+			one.below.write(Buffer.alloc(300, 0x55));
+			await until(() => one.gone, 'the end', 5000);
+			await d.metricIs('connections_open', 0);
+			await violated(d, one.port, 'garbage');
+			await getsIn(d, secure);
+		});
 
 	secured('garbage below TLS before the first word: cut off at once', {
 		ini: PATIENT,
 	}, async (d, secure) => {
 		const one = await opened(d);
+		await d.metricIs('tls_handshakes_total', 1);
 		one.below.write(Buffer.alloc(300, 0x55));
 		await gone(d, one, 5000);
+		await violated(d, one.port, 'garbage');
 		await getsIn(d, secure);
+	});
+
+	for (const [what, half] of [['half a first word', PREFACE.subarray(0, 12)],
+		['the first word', PREFACE]])
+		secured(`garbage below TLS right behind ${what}: cut off at once`, {
+			ini: PATIENT,
+		}, async (d, secure) => {
+			const one = await handshake(d);
+			one.socket.resume();
+			one.below.write(Buffer.concat([one.sealer.data(half), Buffer.alloc(300, 0x55)]));
+			await until(() => one.gone, 'the end', 5000);
+			await d.metricIs('connections_open', 0);
+			await violated(d, one.port, 'garbage');
+			await getsIn(d, secure);
+		});
+
+	secured('a record that does not decrypt is garbage', async (d) => {
+		const one = await handshake(d);
+		one.socket.resume();
+		const record = one.sealer.data(PREFACE);
+		record[record.length - 1] ^= 1;
+		one.below.write(record);
+		await until(() => one.gone, 'the end', 5000);
+		await violated(d, one.port, 'garbage');
+	});
+
+	secured('an alert is an end and no violation', async (d) => {
+		const one = await handshake(d);
+		let answered = false;
+		one.socket.on('data', () => (answered = true));
+		one.below.write(one.sealer.data(Buffer.concat([PREFACE, settings()])));
+		await until(() => answered, 'SETTINGS');
+		one.below.write(one.sealer.alert(80));
+		await until(() => one.gone, 'the end', 5000);
+		await d.metricIs('connections_open', 0);
+		assert.equal(await d.metric('tls_violations_total'), 0);
+		assert.deepEqual(d.lines().filter((line) => / (WARN|ERROR) /.test(line)), []);
 	});
 
 	secured('garbage inside TLS: no protocol, refused at once', { ini: PATIENT }, async (d) => {
@@ -186,16 +246,14 @@ describe('tls_abuse', { concurrency: 4 }, () => {
 		await gone(d, one, 8000);
 	});
 
-	secured('renegotiation is refused, and others do not notice', async (d, secure) => {
+	secured('renegotiation is cut off, and others do not notice', async (d, secure) => {
 		const alice = await register(d, 'alice', { secure });
-		const one = await opened(d, { maxVersion: 'TLSv1.2', ALPNProtocols: ['h2'] });
-		one.socket.write(Buffer.concat([PREFACE, settings()]));
-		await until(() => one.bytes, 'SETTINGS');
+		const one = await spoken(d, { maxVersion: 'TLSv1.2' });
 		let answer;
 		one.socket.renegotiate({ rejectUnauthorized: false }, (error) => (answer = error || 'done'));
-		await until(() => answer || one.gone, 'an answer');
+		await until(() => one.gone, 'the end', 5000);
 		assert.notEqual(answer, 'done');
-		one.below.destroy();
+		await violated(d, one.port, 'renegotiation');
 		await alice.send('alice', 'x');
 		await alice.received(1);
 	});
@@ -284,16 +342,47 @@ describe('tls_abuse', { concurrency: 4 }, () => {
 		const lines = d.lines().slice(from);
 		assert.ok(lines.length <= 15, `${lines.length} lines:\n${lines.slice(0, 20).join('\n')}`);
 	});
+
+	for (const [reason, violate] of [
+		['garbage', async (d) => {
+			const one = await spoken(d);
+			one.below.write(Buffer.alloc(300, 0x55));
+			return one;
+		}],
+		['renegotiation', async (d) => {
+			const one = await spoken(d, { maxVersion: 'TLSv1.2' });
+			one.socket.renegotiate({ rejectUnauthorized: false }, () => {});
+			return one;
+		}],
+		['key_updates', async (d) => {
+			const one = await handshake(d);
+			one.socket.resume();
+			one.below.write(Buffer.concat([one.sealer.data(PREFACE),
+				...Array.from({ length: 100 }, () => one.sealer.update(false))]));
+			return one;
+		}]])
+		secured(`${reason}, a hundred times: all counted, few lines`, async (d) => {
+			const begin = Date.now();
+			for (let i = 0; i < 100; i += 10) {
+				const all = await Promise.all(Array.from({ length: 10 }, () => violate(d)));
+				await until(() => all.every((one) => one.gone), 'the end of all');
+			}
+			await d.metricIs('tls_violations_total', 100, { reason });
+			// One line in ten seconds, whatever comes.
+			const most = 2 + (Date.now() - begin) / 10_000;
+			const lines = d.lines().filter((line) => / (WARN|ERROR) /.test(line));
+			assert.ok(lines.length >= 1 && lines.length <= most, lines.join('\n'));
+		});
 });
 
 // What one client sends as fast as it can, reading no answers, while others come and go on the same
 // thread.  One after the other: making the records keeps this process busy.
 describe('tls_abuse floods', { concurrency: 1 }, () => {
 	for (const [what, record, cut] of [
-		['key updates', (sealer) => sealer.update(false), true],
-		['key updates that want an answer', (sealer) => sealer.update(true), true],
-		['empty records', (sealer) => sealer.data(Buffer.alloc(0)), true],
-		['records of one byte', (sealer) => sealer.data(Buffer.from('x')), false]])
+		['key updates', (sealer) => sealer.update(false), 'key_updates'],
+		['key updates that want an answer', (sealer) => sealer.update(true), 'key_updates'],
+		['empty records', (sealer) => sealer.data(Buffer.alloc(0)), 'garbage'],
+		['records of one byte', (sealer) => sealer.data(Buffer.from('x')), undefined]])
 		secured(`40000 ${what}: ${cut ? 'cut off' : 'taken'}, and others are not held up`, {
 			ini: { 'listener signal': { http2: 'adopt' }, 'plugin adopt': HOLD,
 				'listener grpc': { address: '127.0.0.1:0', http2: 'grpc' },
@@ -313,6 +402,10 @@ describe('tls_abuse floods', { concurrency: 1 }, () => {
 			}
 			await d.metricIs('adopt_connections', cut ? 0 : 1);
 			await until(() => one.gone || one.below.writableLength === 0, 'the end of the flood');
+			if (cut)
+				await violated(d, one.port, cut);
+			else
+				assert.equal(await d.metric('tls_violations_total'), 0);
 			if (!SANITIZED)
 				assert.ok(d.rss() - before < 16 * MB, `${(d.rss() - before) / MB} MiB more`);
 			one.below.resetAndDestroy();

@@ -100,9 +100,15 @@ describe('tls_certs', { concurrency: 4 }, () => {
 				d.configure({ tls: certs.section(next) });
 			else
 				certs.replace(pki.server, next);
-			if (how !== 'by file')
+			if (how === 'by file') {
+				await serves(d, next);
+			} else {
+				const from = d.lines().length;
 				d.signal('SIGHUP');
-			await serves(d, next);
+				await d.logged(DONE, { from });
+				// At once: what watches the files would take seconds.
+				assert.equal(await served(d), next.serial);
+			}
 			const bob = await register(d, 'bob', { secure });
 			await bob.send('alice', 'new to old');
 			await alice.send('bob', 'old to new');

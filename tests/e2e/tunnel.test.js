@@ -5,11 +5,12 @@
 const assert = require('node:assert/strict');
 const http = require('node:http');
 const http2 = require('node:http2');
+const path = require('node:path');
 const { describe } = require('node:test');
 const certs = require('./certs');
-const { SANITIZED, scenario, until, within } = require('./harness');
+const { BUILD, SANITIZED, isHeld, scenario, until, within } = require('./harness');
 const { ID, REGISTERED, connect, post, register, send, status } = require('./peers');
-const { METHOD, message } = require('./h2');
+const { METHOD, PREFACE, hears, message } = require('./h2');
 const { TUNNEL, light, open, tunnel, tunnelSession, tunnelled } = require('./ws_peers');
 const { encrypted } = require('./wire');
 
@@ -23,6 +24,11 @@ function on(name, ini, body) {
 		[ini, body] = [{}, ini];
 	scenario(name, { ini: { ...PLUGIN, ...ini } }, body);
 }
+
+// A test plugin in the place of gRPC: echo_conn works on bytes, adopt wants a socket.
+const servedBy = (name, keys) => ({ 'plugin grpc': null, 'listener signal': { http2: name },
+	[`plugin ${name}`]: { file: path.join(BUILD, `tests/plugin/${name}.so`), ...keys } });
+const ECHO = servedBy('echo_conn');
 
 // The same over ws and over wss: body(d, options), where options go to whoever connects.
 function both(name, ini, body) {
@@ -67,6 +73,47 @@ async function exchange(d, id, cut) {
 	const ended = new Promise((resolve) => session.on('close', resolve));
 	session.destroy();
 	await within(ended, 'the end of the session');
+}
+
+// A client of echo_conn inside a tunnel: the preface, then lines.
+class Line {
+	constructor(d, options) {
+		this.bytes = Buffer.alloc(0);
+		this.duplex = tunnel(d, options);
+		this.ws = this.duplex.ws;
+		this.duplex.on('close', () => (this.gone = true));
+		this.duplex.on('data', (bytes) => this.read(bytes));
+		this.write(PREFACE);
+	}
+
+	read(bytes) {
+		this.bytes = Buffer.concat([this.bytes, bytes]);
+	}
+
+	// Resolves when the kernel has taken it or cannot any more.
+	write(bytes) {
+		return new Promise((resolve) => this.duplex.write(bytes, (error) => resolve(!error)));
+	}
+
+	say(line) {
+		return this.write(Buffer.from(`${line}\n`));
+	}
+
+	hears(pattern) {
+		return hears(this, pattern);
+	}
+
+	end() {
+		return within(this.ws.ended, 'the end');
+	}
+}
+
+// What echo_conn saw of the contract, when all clients have gone.
+async function faultless(d) {
+	await d.leave();
+	await d.metricIs('echo_connections', 0);
+	await d.metricIs('wsproxy_active_connections', 0);
+	assert.equal(await d.metric('echo_violations_total'), 0);
 }
 
 describe('tunnel', { concurrency: 6 }, () => {
@@ -224,6 +271,109 @@ describe('tunnel', { concurrency: 6 }, () => {
 		await d.metricIs('peers_stalled_total', 1);
 		if (!SANITIZED)
 			assert.ok(peak - before < 40 * MB, `${(peak - before) / MB} MiB more`);
+	});
+
+	// --- a service of the open form ---
+
+	both('echo_conn: lines come back, and it knows who it is', ECHO, async (d, options) => {
+		const one = new Line(d, options);
+		await one.say('hello');
+		await one.hears(/^hello\n$/);
+		await d.metricIs('echo_connections', 1);
+		await one.say('!about');
+		const [, remote, local, listener, admin, id] = await one.hears(
+			/^remote=(\S+) local=(\S+) listener=(\S+) admin=(\d) id=(\d+)\n$/);
+		assert.equal(remote, `127.0.0.1:${one.ws._socket.localPort}`);
+		assert.deepEqual([local, listener, admin], [d.target(), 'signal', '0']);
+		const other = new Line(d, { cut: 1, ...options });
+		await other.say('!about');
+		assert.notEqual((await other.hears(/id=(\d+)\n/))[1], id);
+		await faultless(d);
+	});
+
+	both('echo_conn: pauses and wakes', ECHO, async (d, options) => {
+		const one = new Line(d, options);
+		await one.say('!pause 300');
+		const lines = Array.from({ length: 20 }, (_, i) => `line ${i}\n`);
+		for (const line of lines)
+			await one.write(Buffer.from(line));
+		assert.equal((await one.hears(/^resumed\n((?:line \d+\n){20})$/))[1], lines.join(''));
+		const all = Array.from({ length: 10 }, () => new Line(d, options));
+		await Promise.all(all.map((other) => other.say('!wake 100')));
+		await Promise.all(all.map((other) => other.hears(/^woken\n$/)));
+		await faultless(d);
+	});
+
+	both('echo_conn ends: everything arrives, then 1000; or at once, 1011', ECHO, async (d, options) => {
+		const one = new Line(d, options);
+		await one.say('!flush 3000000');
+		assert.equal((await one.end()).code, 1000);
+		assert.equal(one.bytes.length, 3_000_000);
+		await d.metricIs('echo_closed_total', 1, { how: 'clean' });
+		assert.equal(await d.metric('wsproxy_errors_total'), 0);
+		const other = new Line(d, options);
+		await other.say('x');
+		await other.hears(/^x\n$/);
+		await other.say('!abort');
+		assert.equal((await other.end()).code, 1011);
+		await d.metricIs('wsproxy_errors_total', 1);
+		await faultless(d);
+	});
+
+	// A WebSocket has no half of an end: there is no eof() inside, only closed().
+	for (const [how, leave, errors] of [['closes', (ws) => ws.close(1000), 0],
+		['is cut off', (ws) => ws.terminate(), 1]])
+		both(`echo_conn's client ${how}: closed once, without eof`, ECHO, async (d, options) => {
+			const one = new Line(d, options);
+			await one.write(Buffer.from('a line\nand half of one'));
+			await one.hears(/^a line\n$/);
+			leave(one.ws);
+			await one.end();
+			await d.metricIs('echo_closed_total', 1, { how: 'broken' });
+			assert.equal(await d.metric('echo_closed_total'), 1);
+			assert.equal(one.bytes.length, 0);
+			await d.metricIs('wsproxy_errors_total', errors);
+			await faultless(d);
+		});
+
+	both('a client that does not read its echo is slowed, memory stays bounded, nothing is lost', ECHO,
+		async (d, options) => {
+			const one = new Line(d, options);
+			await one.say('ready');
+			await one.hears(/^ready\n$/);
+			one.duplex.pause();
+			await isHeld(d, (block) => one.write(block));
+			let got = 0;
+			one.read = (bytes) => (got += bytes.length);
+			one.duplex.resume();
+			await until(() => got >= 64 * MB, 'all of it', 60_000);
+			assert.equal(got, 64 * MB);
+			await faultless(d);
+		});
+
+	// A WebSocket that is paused reads no end; the next ping finds it.
+	both('a service that pauses slows its client, memory stays bounded', { ...ECHO, ...QUICK_PINGS },
+		async (d, options) => {
+			const one = new Line(d, options);
+			await one.say('ready');
+			await one.hears(/^ready\n$/);
+			await one.say('!pause 600000');
+			await isHeld(d, (block) => one.write(block));
+			assert.equal(one.bytes.length, 0);
+			one.ws.terminate();
+			await faultless(d);
+		});
+
+	both('a service that reads nothing from its socket slows its client, memory stays bounded', {
+		...servedBy('adopt', { mode: 'stall' }), ...QUICK_PINGS,
+	}, async (d, options) => {
+		const one = new Line(d, options);
+		await one.hears(/^adopted remote=127\.0\.0\.1:\d+ listener=signal\n$/);
+		await d.metricIs('adopt_connections', 1);
+		await isHeld(d, (block) => one.write(block));
+		one.ws.terminate();
+		await d.metricIs('adopt_connections', 0);
+		await d.metricIs('wsproxy_active_connections', 0);
 	});
 
 	both('a shutdown: the peers inside are told, then 1001', async (d, options) => {

@@ -314,6 +314,48 @@ describe('websocket', { concurrency: 4 }, () => {
 			await clean(d);
 		});
 
+	// What passes though a client must not send it (docs/DESIGN.md, on libwebsockets): a change is
+	// not a fault, but has to be known.
+	const bare = (opcode, payload) => frame(opcode, payload, { mask: null });
+	scenario('not seen: a ping, an empty frame and a close without mask', { ini: WEB }, async (d) => {
+		const client = await raw(d);
+		for (const [sent, answer] of [[bare(9, 'ping'), [10, 'ping']], [bare(2, ''), [2, '']]]) {
+			await client.write(sent);
+			await until(() => client.frames().length > 0 || client.gone, 'an answer');
+			const [{ opcode, payload }] = client.frames();
+			assert.deepEqual([opcode, String(payload)], answer);
+			client.bytes = Buffer.alloc(0);
+		}
+		await client.write(bare(8, Buffer.from([3, 232])));
+		assert.equal(await client.closeCode(), 1000);
+		await d.metricIs('web_closed_total', 1, { code: 1000 });
+		assert.equal(await d.metric('websocket_faults_total'), 0);
+		await clean(d);
+	});
+
+	scenario('not seen: a header without mask in an earlier read than its payload', {
+		ini: WEB,
+	}, async (d) => {
+		const client = await raw(d);
+		const hello = bare(2, 'hello'), large = bare(2, pattern(300));
+		const heard = (n) => until(() => client.frames().length >= n || client.gone, `${n} frames`);
+		// The echo of what came in one segment with a header shows that the header has been read.
+		await client.write(frame(1, 'before'), hello.subarray(0, 2));
+		await heard(1);
+		await client.write(hello.subarray(2), frame(1, 'again'), large.subarray(0, 4));
+		await heard(3);
+		await client.write(large.subarray(4));
+		await heard(4);
+		assert.deepEqual(client.frames().map(({ payload }) => String(payload)),
+			['before', 'hello', 'again', String(pattern(300))]);
+		assert.equal(await d.metric('websocket_faults_total'), 0);
+		// Only that header: the next frame is looked at again.
+		await client.write(bare(1, 'seen'));
+		assert.equal(await client.closeCode(), 1002);
+		await d.metricIs('websocket_faults_total', 1);
+		await clean(d);
+	});
+
 	scenario('a close with a code that nobody may send is answered with 1002', {
 		ini: WEB,
 	}, async (d) => {

@@ -607,6 +607,48 @@ Test(certstore, changed_files_are_loaded_when_they_have_settled)
 	cr_expect_eq(value_of("tls_certificate_reloads_total", "result=\"ok\""), 1);
 }
 
+/* Changes nothing but the mode.  A file system's clock is coarse: again until it has moved on. */
+static void change_mode(const char *path, mode_t mode)
+{
+	const time_t until = time(NULL) + 20;
+	struct stat before, after;
+
+	cr_assert_eq(stat(path, &before), 0);
+	do {
+		cr_assert(time(NULL) < until, "the time of %s stands still", path);
+		cr_assert(chmod(path, mode) == 0 && stat(path, &after) == 0);
+	} while (after.st_ctim.tv_sec == before.st_ctim.tv_sec &&
+	         after.st_ctim.tv_nsec == before.st_ctim.tv_nsec);
+	cr_assert(after.st_ino == before.st_ino && after.st_size == before.st_size &&
+	          after.st_mtim.tv_sec == before.st_mtim.tv_sec &&
+	          after.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
+}
+
+Test(certstore, a_change_of_mode_alone_is_another_stamp)
+{
+	struct certs_stamp before, again, after;
+
+	config_add(&conf, "first", &first);
+	certs_file_stamp(conf.pairs[0].cert_key, &before);
+	certs_file_stamp(conf.pairs[0].cert_key, &again);
+	cr_expect(certs_file_same(&before, &again));
+	change_mode(conf.pairs[0].cert_key, 0600);
+	certs_file_stamp(conf.pairs[0].cert_key, &after);
+	cr_expect_not(certs_file_same(&before, &after));
+}
+
+/* Looks three times, as a user from whom a mode of 0 keeps a file: root gives up what it is. */
+static uint64_t look_without_privilege(uint64_t now)
+{
+	const uid_t user = geteuid();
+
+	cr_assert(user != 0 || seteuid(65534) == 0);
+	for (int i = 0; i < 3; i++)
+		certstore_tick(store, now += INTERVAL);
+	cr_assert_eq(seteuid(user), 0);
+	return now;
+}
+
 static unsigned count(const char *text, const char *word)
 {
 	unsigned n = 0;
@@ -638,6 +680,28 @@ Test(certstore, a_failed_load_is_said_once_and_the_old_serves_on)
 	for (int i = 0; i < 3; i++)
 		certstore_tick(store, now += INTERVAL);
 	cr_expect_str_eq(who(NULL), "second");
+}
+
+Test(certstore, a_pair_that_could_not_be_read_is_tried_again_after_chmod)
+{
+	uint64_t now = 1000;
+
+	config_add(&conf, "first", &first);
+	load_and_use();
+	empty_log();
+	cr_assert_eq(chmod(dir, 0711), 0);
+	swap_files(&second);
+	change_mode(conf.pairs[0].cert_key, 0);
+	now = look_without_privilege(now);
+	cr_expect_eq(count(text_of(file), "first.key: Permission denied"), 1, "%s", text_of(file));
+	now = look_without_privilege(now);
+	cr_expect_eq(count(text_of(file), "Permission denied"), 1, "%s", text_of(file));
+	cr_expect_str_eq(who(NULL), "first");
+	change_mode(conf.pairs[0].cert_key, 0644);
+	look_without_privilege(now);
+	cr_expect_str_eq(who(NULL), "second");
+	cr_expect_eq(value_of("tls_certificate_reloads_total", "result=\"ok\""), 1);
+	cr_expect_eq(value_of("tls_certificate_reloads_total", "result=\"error\""), 1);
 }
 
 Test(certstore, the_expiry_of_the_first_is_shown)

@@ -1,4 +1,5 @@
 /* Handshakes as clients do them, rightly and wrongly, and the limit on how many are under way. */
+#include "certs.h"
 #include "tls_server_case.h"
 
 #include <pthread.h>
@@ -31,6 +32,41 @@ Test(tls_handshake, the_service_learns_what_was_agreed)
 	expect_about(TLS1_3_VERSION, "TLSv1.3");
 	cr_expect_eq(value_of("tls_handshakes_total", "version=\"1.2\""), 1);
 	cr_expect_eq(value_of("tls_handshakes_total", "version=\"1.3\""), 1);
+}
+
+/* Steps of the server's handshakes, by the thread that took them. */
+static atomic_uint steps_aside, steps_elsewhere;
+
+static void step_taken(const SSL *ssl, int where, int what)
+{
+	char name[16] = "";
+
+	(void)ssl;
+	(void)what;
+	if ((where & SSL_CB_LOOP) == 0)
+		return;
+	cr_expect_eq(pthread_getname_np(pthread_self(), name, sizeof(name)), 0);
+	atomic_fetch_add(strncmp(name, "tls-", 4) == 0 ? &steps_aside : &steps_elsewhere, 1);
+}
+
+Test(tls_handshake, it_keeps_no_network_thread_busy)
+{
+	const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+	struct certs *certs = certstore_get(store);
+
+	SSL_CTX_set_info_callback(certs->ctx, step_taken);
+	certs_unref(certs);
+	for (size_t i = 0; i < 2; i++) {
+		SSL_CTX *ctx = client_ctx(versions[i]);
+		unsigned before = atomic_load(&steps_aside);
+
+		for (int n = 0; n < 4; n++)
+			part(meet(ctx));
+		cr_expect_gt(atomic_load(&steps_aside), before);
+		SSL_CTX_free(ctx);
+	}
+	all_clear();
+	cr_expect_eq(atomic_load(&steps_elsewhere), 0);
 }
 
 Test(tls_handshake, a_resumed_session_knows_the_name_as_well)
