@@ -15,8 +15,17 @@
 struct carried {
 	const struct nbs_carrier_ops *ops;
 	void *cookie;
-	bool flowing, wants_room;
+	struct nbs_conn *conn; /* NULL: ended while `task` was on its way, which frees this */
+	struct io_task task;   /* flow(1) */
+	bool flowing, wants_room, posted;
 };
+
+static void drop(struct carried *c)
+{
+	c->conn = NULL;
+	if (!c->posted)
+		free(c);
+}
 
 static int start(struct nbs_conn *conn)
 {
@@ -31,15 +40,34 @@ static ssize_t send_some(struct nbs_conn *conn, const void *bytes, size_t len)
 	return (ssize_t)c->ops->write(c->cookie, bytes, len);
 }
 
+static void flow_again(struct io_task *task)
+{
+	struct carried *c =
+	    (struct carried *)(void *)((char *)task - offsetof(struct carried, task));
+
+	c->posted = false;
+	if (c->conn == NULL) {
+		free(c);
+	} else if (!c->flowing && stream_wants_bytes(c->conn)) {
+		c->flowing = true;
+		c->ops->flow(c->cookie, 1);
+	}
+}
+
+/* A carrier that may go on delivers at once what it has held back; not from here, since the
+ * consumer's conn_resume() may be the caller. */
 static void want(struct nbs_conn *conn, bool bytes, bool room)
 {
 	struct carried *c = conn->channel_state;
 
 	c->wants_room = room;
-	if (c->flowing == bytes)
-		return;
-	c->flowing = bytes;
-	c->ops->flow(c->cookie, bytes);
+	if (c->flowing && !bytes) {
+		c->flowing = false;
+		c->ops->flow(c->cookie, 0);
+	} else if (!c->flowing && bytes && !c->posted) {
+		c->posted = true;
+		io_post(conn->thread, &c->task);
+	}
 }
 
 /* A carrier has no half of an end; all was given to it, and it is closed next. */
@@ -57,7 +85,7 @@ static void stop(struct nbs_conn *conn, bool abort)
 		return; /* the carrier ended first */
 	conn->channel_state = NULL;
 	c->ops->closed(c->cookie, abort ? NBS_CLOSE_ABORT : NBS_CLOSE_FLUSH);
-	free(c);
+	drop(c);
 }
 
 static const struct channel carried_channel = {
@@ -79,11 +107,13 @@ int carried_begin(struct nbs_ws *ws, const char *protocol, const struct nbs_carr
 		return -ENOENT;
 	if ((c = malloc(sizeof(*c))) == NULL)
 		return -ENOMEM;
-	*c = (struct carried){.ops = ops, .cookie = cookie, .flowing = true};
+	*c =
+	    (struct carried){.ops = ops, .cookie = cookie, .task.run = flow_again, .flowing = true};
 	if ((conn = conn_inside(outer)) == NULL) {
 		free(c);
 		return -ENOMEM;
 	}
+	c->conn = conn;
 	conn->channel_state = c;
 	*inner = conn;
 	if (service_adopts(service))
@@ -108,7 +138,8 @@ void carried_writable(struct nbs_conn *conn)
 
 void carried_end(struct nbs_conn *conn, int err)
 {
-	free(conn->channel_state);
+	if (conn->channel_state != NULL)
+		drop(conn->channel_state);
 	conn->channel_state = NULL;
 	stream_broke(conn, err < 0 ? err : -ECONNRESET);
 }

@@ -306,16 +306,30 @@ void conn_release(struct nbs_conn *conn)
 	free(conn);
 }
 
+/* Whether an operator should hear of it, at a bounded rate.  Of the others whoever refuses says
+ * more itself, or they are everyday: ports are looked at and left. */
+static bool is_news(enum conn_refusal why)
+{
+	return why == CONN_REFUSED_SILENT || why == CONN_REFUSED_UNKNOWN ||
+	       why == CONN_REFUSED_ERROR;
+}
+
 void conn_count_refused(struct nbs_conn *conn, enum conn_refusal why)
 {
+	static struct log_limit limits[CONN_REFUSALS];
 	char text[NBS_ADDR_MAX];
 
 	metrics_count(conn->conns->refused[why]);
-	if (!log_enabled(NBS_DEBUG))
+	if (!is_news(why) && !log_enabled(NBS_DEBUG))
 		return;
 	conn_address_text(text, &conn->remote.sa);
-	log_debug("listener", "connection closed: %s listener=%s remote=%s", refusal_words[why],
-	          conn->origin->listener, text);
+	if (log_enabled(NBS_DEBUG))
+		log_debug("listener", "connection closed: %s listener=%s remote=%s",
+		          refusal_words[why], conn->origin->listener, text);
+	else
+		log_limited(&limits[why], NBS_INFO, "listener",
+		            "connection closed: %s listener=%s remote=%s", refusal_words[why],
+		            conn->origin->listener, text);
 }
 
 void conn_refuse(struct nbs_conn *conn, enum conn_refusal why)

@@ -1,7 +1,6 @@
 /* Connection counts: one atomic for all, a small hash table under a lock for addresses. */
 #include "conn_limits.h"
 
-#include "descriptors.h"
 #include "siphash.h"
 
 #include <errno.h>
@@ -108,8 +107,7 @@ bool conn_limits_enter(struct conn_limits *l, bool admin)
 
 	if (!add(&l->open, 1, atomic_load(&l->max) + reserve))
 		return false;
-	if (add(&l->descriptors, DESCRIPTORS_PER_CONNECTION,
-	        atomic_load(&l->max_descriptors) + reserve * DESCRIPTORS_PER_CONNECTION))
+	if (conn_limits_take_descriptors(l, DESCRIPTORS_PER_CONNECTION, admin))
 		return true;
 	atomic_fetch_sub(&l->open, 1);
 	return false;
@@ -121,9 +119,11 @@ void conn_limits_leave(struct conn_limits *l)
 	conn_limits_give_descriptors(l, DESCRIPTORS_PER_CONNECTION);
 }
 
-bool conn_limits_take_descriptors(struct conn_limits *l, unsigned n)
+bool conn_limits_take_descriptors(struct conn_limits *l, unsigned n, bool admin)
 {
-	return add(&l->descriptors, n, atomic_load(&l->max_descriptors));
+	const unsigned reserve = admin ? CONN_LIMITS_ADMIN_DESCRIPTORS : 0;
+
+	return add(&l->descriptors, n, atomic_load(&l->max_descriptors) + reserve);
 }
 
 void conn_limits_give_descriptors(struct conn_limits *l, unsigned n)

@@ -5,6 +5,8 @@
 #ifndef CONN_LIMITS_H
 #define CONN_LIMITS_H
 
+#include "descriptors.h"
+
 #include <stdbool.h>
 #include <sys/socket.h>
 
@@ -13,6 +15,9 @@ struct conn_limits;
 /* Connections beyond the limit that only listeners of class admin may use, so that health checks
  * and metrics answer when the rest is full. */
 #define CONN_LIMITS_ADMIN_RESERVE 16
+/* What these take, in TLS. */
+#define CONN_LIMITS_ADMIN_DESCRIPTORS \
+	(CONN_LIMITS_ADMIN_RESERVE * (DESCRIPTORS_PER_CONNECTION + DESCRIPTORS_PER_PAIR))
 
 /* `room` runs, on whatever thread, when a connection has ended after conn_limits_starve(). */
 int conn_limits_open(struct conn_limits **out, void (*room)(void *arg), void *arg);
@@ -26,7 +31,7 @@ void conn_limits_configure(struct conn_limits *l, unsigned max, unsigned per_add
 bool conn_limits_enter(struct conn_limits *l, bool admin);
 void conn_limits_leave(struct conn_limits *l);
 /* Descriptors that a connection takes beyond DESCRIPTORS_PER_CONNECTION.  false: there are none. */
-bool conn_limits_take_descriptors(struct conn_limits *l, unsigned n);
+bool conn_limits_take_descriptors(struct conn_limits *l, unsigned n, bool admin);
 void conn_limits_give_descriptors(struct conn_limits *l, unsigned n);
 /* From now on the next one that leaves, or gives descriptors back, calls room(), once. */
 void conn_limits_starve(struct conn_limits *l);

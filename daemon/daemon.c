@@ -312,6 +312,7 @@ static int bind_and_run(struct daemon *d)
 		return r;
 	if ((r = privileges_drop(d->cfg->user)) < 0)
 		return r;
+	network_warn_unreadable(d->cfg);
 	apply_limits(d, d->cfg);
 	if ((r = start(d)) < 0)
 		return r;

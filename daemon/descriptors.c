@@ -16,8 +16,7 @@
 
 unsigned descriptors_fit(unsigned max_connections, unsigned threads, unsigned *total)
 {
-	const rlim_t reserved =
-	    BASE + threads * PER_THREAD + CONN_LIMITS_ADMIN_RESERVE * DESCRIPTORS_PER_CONNECTION;
+	const rlim_t reserved = BASE + threads * PER_THREAD + CONN_LIMITS_ADMIN_DESCRIPTORS;
 	const rlim_t need = reserved + (rlim_t)max_connections * PER_CONNECTION_AT_MOST;
 	struct rlimit limit;
 

@@ -120,10 +120,20 @@ const char *http_header_method(struct http_conn *c, const char **path)
 	return names[method];
 }
 
-bool http_header_is_1_1(struct http_conn *c)
+static bool version_is(struct http_conn *c, const char *wanted)
 {
 	char version[16];
 
 	return lws_hdr_copy(c->wsi, version, sizeof(version), WSI_TOKEN_HTTP) > 0 &&
-	       strcmp(version, "HTTP/1.1") == 0;
+	       strcmp(version, wanted) == 0;
+}
+
+bool http_header_is_1_1(struct http_conn *c)
+{
+	return version_is(c, "HTTP/1.1");
+}
+
+bool http_header_is_1_0(struct http_conn *c)
+{
+	return version_is(c, "HTTP/1.0");
 }

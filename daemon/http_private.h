@@ -194,6 +194,7 @@ size_t http_header_word(const char **rest, const char **word);
 /* NULL: none that is known.  *path is lent as long as the header. */
 const char *http_header_method(struct http_conn *c, const char **path);
 bool http_header_is_1_1(struct http_conn *c);
+bool http_header_is_1_0(struct http_conn *c);
 
 /* http_upgrade.c: 0 upgrades, -1 closes: it was answered otherwise. */
 int http_upgrade_ask(struct http_conn *c);

@@ -129,6 +129,10 @@ static unsigned judge_form(struct nbs_request *rq)
 	const bool chunked = lws_hdr_total_length(c->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
 
 	rq->close = true;
+	/* libwebsockets decodes %0a before it looks for the end of the line: what was part of the
+	 * path is a header then, and the version is gone. */
+	if (!http_header_is_1_1(c) && !http_header_is_1_0(c))
+		return 400;
 	if ((rq->method = http_header_method(c, &rq->path)) == NULL)
 		return 400;
 	rq->head = is(rq->method, "HEAD");
@@ -257,9 +261,11 @@ static bool is_request_line(const struct nbs_request *rq, const char *bytes, siz
 {
 	const size_t method = strlen(rq->method);
 
-	return !rq->first && rq->have == 0 &&
-	       strncmp(bytes, rq->method, len < method ? len : method) == 0 &&
-	       (len <= method || bytes[method] == ' ');
+	if (rq->first || rq->have > 0 ||
+	    strncmp(bytes, rq->method, len < method ? len : method) != 0)
+		return false;
+	return (len <= method || bytes[method] == ' ') &&
+	       (len <= method + 1 || bytes[method + 1] == '/');
 }
 
 int http_request_body(struct http_conn *c, const void *bytes, size_t len)

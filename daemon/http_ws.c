@@ -150,10 +150,22 @@ int http_ws_received(struct nbs_ws *ws, const void *bytes, size_t len)
 	return 0;
 }
 
+static void give_reason(struct nbs_ws *ws)
+{
+	lws_close_reason(ws->c->wsi, ws->close_code, (unsigned char *)ws->reason,
+	                 ws->reason != NULL ? strlen(ws->reason) : 0);
+}
+
 int http_ws_peer_closes(struct nbs_ws *ws, const unsigned char *payload, size_t len)
 {
 	if (len == 1)
 		return violation(ws, "close");
+	if (ws->closing && !ws->no_frame && ws->c->phase != HTTP_CLOSING) {
+		/* Both close at once: ours is what the client is to learn. */
+		ws->c->phase = HTTP_CLOSING;
+		give_reason(ws);
+		return -1;
+	}
 	ws->peer_code = len == 0 ? NO_CODE : (unsigned short)(payload[0] << 8 | payload[1]);
 	return 0;
 }
@@ -205,16 +217,35 @@ int http_ws_opened(struct http_conn *c)
 	return 0;
 }
 
+/* Those that may be sent (RFC 6455, 7.4). */
+static bool may_be_sent(unsigned code)
+{
+	return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+	       (code >= 3000 && code <= 4999);
+}
+
+/* What fits into a close frame, and no half character. */
+static char *copy_reason(const char *reason)
+{
+	size_t len = reason != NULL ? strlen(reason) : 0;
+
+	if (len > REASON_MAX)
+		for (len = REASON_MAX; len > 0 && (reason[len] & 0xc0) == 0x80;)
+			len--;
+	return len > 0 ? strndup(reason, len) : NULL;
+}
+
 void http_ws_close(struct nbs_ws *ws, unsigned code, const char *reason)
 {
 	struct http_conn *c = ws->c;
 
 	if (ws->closing)
 		return;
+	http_ws_resume(ws); /* or the client's close frame would not be read */
 	ws->closing = true;
 	ws->no_frame = code == 0;
-	ws->close_code = code != 0 ? (unsigned short)code : BROKEN;
-	ws->reason = reason != NULL ? strndup(reason, REASON_MAX) : NULL;
+	ws->close_code = code == 0 ? BROKEN : may_be_sent(code) ? (unsigned short)code : 1011;
+	ws->reason = copy_reason(reason);
 	http_pings_remove(&c->http->pings, ws);
 	http_conn_deadline(c, HTTP_CLOSE_MS);
 	http_conn_soon(c);
@@ -229,8 +260,7 @@ void http_ws_due(struct nbs_ws *ws)
 		return;
 	ws->c->phase = HTTP_CLOSING;
 	if (!ws->no_frame)
-		lws_close_reason(wsi, ws->close_code, (unsigned char *)ws->reason,
-		                 ws->reason != NULL ? strlen(ws->reason) : 0);
+		give_reason(ws);
 	lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
 }
 

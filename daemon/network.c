@@ -14,6 +14,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 /* A handshake is a millisecond of computing; more threads than this would only add arenas. */
 #define HANDSHAKE_THREADS_MAX 4
@@ -142,6 +144,23 @@ int network_prepare(struct network *n, const struct config *cfg)
 	return 0;
 }
 
+static void warn_unreadable(const struct config *cfg, const char *path)
+{
+	if (*path != '\0' && access(path, R_OK) < 0)
+		log_warn("tls",
+		         "%s cannot be read again by user %s, a renewed one will not be loaded: %s",
+		         path, cfg->user, strerror(errno));
+}
+
+void network_warn_unreadable(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->n_pairs; i++) {
+		warn_unreadable(cfg, cfg->pairs[i].cert_file);
+		warn_unreadable(cfg, cfg->pairs[i].cert_key);
+	}
+	warn_unreadable(cfg, cfg->client_ca);
+}
+
 int network_start(struct network *n)
 {
 	int r;
@@ -198,18 +217,14 @@ void network_tick(struct network *n, uint64_t now_ms)
 
 int network_check(const struct config *cfg, const struct host_core *core)
 {
-	struct listeners *listeners;
-	struct certstore *store;
+	struct network *n;
 	struct certs *certs;
 	int r;
 
-	if ((r = listeners_open(&listeners, cfg, core->services, core->metrics)) < 0)
+	if ((r = network_open(&n, core, cfg)) < 0)
 		return r;
-	listeners_close(listeners);
-	if ((r = certstore_open(&store, core->metrics)) < 0)
-		return r;
-	if ((r = certstore_load(store, cfg, &certs)) == 0)
+	if ((r = certstore_load(n->certs, cfg, &certs)) == 0)
 		certs_unref(certs);
-	certstore_close(store);
+	network_close(n);
 	return r;
 }

@@ -24,6 +24,8 @@ void network_close(struct network *n);
 /* Binds the listeners and reads the certificates: while we still may.  `cfg` is KEPT until the next
  * network_use_certs(). */
 int network_prepare(struct network *n, const struct config *cfg);
+/* After privileges were dropped: warns of certificates and keys that could not be read again. */
+void network_warn_unreadable(const struct config *cfg);
 /* From here on other threads run.  On an error none does. */
 int network_start(struct network *n);
 /* Accepts no more. */
@@ -39,7 +41,8 @@ int network_load_certs(struct network *n, const struct config *cfg, struct certs
 void network_use_certs(struct network *n, const struct config *cfg, struct certs *certs);
 void network_tick(struct network *n, uint64_t now_ms);
 
-/* For `check`: whether the certificates can be loaded. */
+/* For `check`: whether all that can be made without binding and threads, and the certificates can be
+ * loaded. */
 int network_check(const struct config *cfg, const struct host_core *core);
 
 #endif

@@ -229,7 +229,7 @@ static int make_pair(struct pump *p, int *other)
 	static struct log_limit limit;
 	int fds[2], r;
 
-	if (!conn_limits_take_descriptors(limits, DESCRIPTORS_PER_PAIR)) {
+	if (!conn_limits_take_descriptors(limits, DESCRIPTORS_PER_PAIR, p->conn->origin->admin)) {
 		log_limited(&limit, NBS_WARN, "listener",
 		            "connection closed: too few file descriptors for TLS or a tunnel");
 		return -EMFILE;

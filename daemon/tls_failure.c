@@ -103,7 +103,7 @@ static const char *reason_text(const struct nbs_conn *conn, enum tls_failure why
 
 void tls_failure_log(const struct nbs_conn *conn, enum tls_failure why)
 {
-	static struct log_limit distrusted, stalled, failed;
+	static struct log_limit distrusted, stalled, failed, others[TLS_FAILURES];
 	const char *reason = reason_text(conn, why);
 	char remote[NBS_ADDR_MAX];
 
@@ -122,7 +122,11 @@ void tls_failure_log(const struct nbs_conn *conn, enum tls_failure why)
 		log_limited(&failed, NBS_WARN, "tls",
 		            "a handshake could not be served listener=%s remote=%s reason=\"%s\"",
 		            conn->origin->listener, remote, reason);
-	else
+	else if (why != TLS_FAILED_LEFT && why != TLS_FAILED_TIMEOUT)
+		log_limited(&others[why], NBS_INFO, "tls",
+		            "handshake failed: %s listener=%s remote=%s reason=\"%s\"",
+		            failures[why].words, conn->origin->listener, remote, reason);
+	else /* said by conn_refuse() if it should be, or everyday */
 		log_debug("tls", "handshake failed: %s listener=%s remote=%s reason=\"%s\"",
 		          failures[why].words, conn->origin->listener, remote, reason);
 }

@@ -240,8 +240,9 @@ struct nbs_ws_ops {
 	/* Somebody called ws_wake(); several calls may come as one. */
 	void (*woken)(void *cookie);
 	/* The end, exactly once, and the last call.  `code` is the client's close code, 1005 if it
-	 * sent none, 1006 if the connection broke or did not answer pings (RFC 6455, 7.1.5), and
-	 * our own after ws_close().  `ws` must not be used again after the return. */
+	 * sent none, 1006 if the connection broke or did not answer pings (RFC 6455, 7.1.5), 1002 or
+	 * 1007 if it violated the protocol, and our own after ws_close().  `ws` must not be used
+	 * again after the return. */
 	void (*closed)(void *cookie, unsigned code);
 };
 
@@ -263,8 +264,9 @@ struct nbs_ws_path {
 
 /*
  * A byte stream that a plugin carries inside something else (a tunnel), given to a connection
- * service as if it were a connection.  All [conn]; write() and flow() may come from inside
- * ws_carry(), carried_bytes() and carried_writable(), closed() never comes from inside any.
+ * service as if it were a connection.  All [conn]; write() and flow(0) may come from inside
+ * ws_carry(), carried_bytes() and carried_writable(); flow(1) and closed() never come from inside
+ * any host function.
  */
 struct nbs_carrier_ops {
 	size_t size;
@@ -436,15 +438,16 @@ struct nbs_host {
 	 * piece only.  How much was taken: less than len (also 0, but for len 0) means that the
 	 * socket is full, and writable() will come; the rest is owed with the same flags but
 	 * FIRST.  Whole messages go out as one frame if they are small.  After ws_close()
-	 * everything is taken and forgotten.
+	 * everything is taken and forgotten.  An empty piece is always taken, but is lost if the
+	 * socket is full.
 	 */
 	size_t (*ws_write)(struct nbs_ws *, const void *bytes, size_t len, unsigned flags);
 	/* Stop and resume message(); TCP's window then holds the sender. */
 	void (*ws_pause)(struct nbs_ws *);
 	void (*ws_resume)(struct nbs_ws *);
 	/* Sends what was taken and the close frame, then waits up to 5 s for the client's.  code:
-	 * RFC 6455, 7.4, or 0 to end without a frame; reason: up to 123 bytes of UTF-8, copied,
-	 * or NULL.  After it only closed() comes, later and never from inside. */
+	 * RFC 6455, 7.4 (one that must not be sent becomes 1011), or 0 to end without a frame;
+	 * reason: UTF-8 of which up to 123 bytes are sent, copied, or NULL.  After it only closed() comes, later and never from inside. */
 	void (*ws_close)(struct nbs_ws *, unsigned code, const char *reason);
 	/* [any], until closed() is called: woken() will come on the WebSocket's thread. */
 	void (*ws_wake)(struct nbs_ws *);

@@ -44,6 +44,22 @@ const char *ending_name(enum ending ending)
 	return endings[ending].name;
 }
 
+bool ending_is_fault(enum ending ending)
+{
+	switch (ending) {
+	case END_MISSING_ID:
+	case END_LONG_ID:
+	case END_EARLY:
+	case END_TEXT:
+	case END_MALFORMED:
+	case END_TOO_LARGE:
+	case END_LATE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 enum ending ending_of_verdict(int verdict)
 {
 	switch (verdict) {

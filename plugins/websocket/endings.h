@@ -5,6 +5,8 @@
 #ifndef ENDINGS_H
 #define ENDINGS_H
 
+#include <stdbool.h>
+
 enum ending {
 	END_CLIENT, /* it closed */
 	END_LOST,   /* the connection broke, or did not answer pings */
@@ -31,6 +33,9 @@ unsigned ending_code(enum ending ending);
 const char *ending_reason(enum ending ending);
 /* The label's value. */
 const char *ending_name(enum ending ending);
+
+/* Whether the client did what it should not. */
+bool ending_is_fault(enum ending ending);
 
 /* After peer_register() or registered() with that negative errno. */
 enum ending ending_of_verdict(int verdict);

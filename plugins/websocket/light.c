@@ -6,6 +6,7 @@
  */
 #include "light.h"
 
+#include "note.h"
 #include "peer_id.h"
 #include "transport.h"
 
@@ -83,16 +84,6 @@ static void release(struct light *l)
 	sent(l);
 }
 
-static void note_end(struct light *l, enum ending ending, unsigned code)
-{
-	struct transport *t = l->t;
-
-	metrics_add(&t->metrics, t->metrics.closes[ending], 1);
-	if (t->host->log_enabled(t->host, NBS_DEBUG))
-		t->host->log(t->host, NBS_DEBUG, "peer ends: conn=%llu reason=%s code=%u",
-		             (unsigned long long)l->conn, ending_name(ending), code);
-}
-
 /* The id is free at once, however long the client takes to answer the close. */
 static void end(struct light *l, enum ending ending)
 {
@@ -102,7 +93,7 @@ static void end(struct light *l, enum ending ending)
 		reason = l->why;
 	l->closing = true;
 	release(l);
-	note_end(l, ending, ending_code(ending));
+	note_ending(l->t, l->conn, ending, ending_code(ending));
 	l->t->host->ws_close(l->ws, ending_code(ending), reason);
 }
 
@@ -315,7 +306,7 @@ static void light_closed(void *cookie, unsigned code)
 		/* The first that is sent is the registration. */
 		if (l->settled && l->sending && l->msg == NULL)
 			t->host->peer_refused(t->host, NBS_REFUSED_FAILED_HEADER);
-		note_end(l, code == 1006 ? END_LOST : END_CLIENT, code);
+		note_ending(t, l->conn, code == 1006 ? END_LOST : END_CLIENT, code);
 	}
 	release(l);
 	sockets_leave(&t->sockets, SOCKET_LIGHT, &l->socket);
@@ -338,10 +329,10 @@ static void log_begin(struct light *l, const char *id, int len)
 	struct nbs_conn_about about = {.size = sizeof(about)};
 	struct nbs_host *host = l->t->host;
 
-	if (!host->log_enabled(host, NBS_DEBUG))
-		return;
 	host->ws_about(l->ws, &about);
 	l->conn = about.id;
+	if (!host->log_enabled(host, NBS_DEBUG))
+		return;
 	host->log(host, NBS_DEBUG, "peer begins: id=%.*s.. conn=%llu remote=%s",
 	          len < ID_BRIEF ? len : ID_BRIEF, id, (unsigned long long)about.id, about.remote);
 }

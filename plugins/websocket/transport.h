@@ -5,6 +5,7 @@
 #define TRANSPORT_H
 
 #include "config.h"
+#include "endings.h"
 #include "metrics.h"
 #include "receive.h"
 #include "sockets.h"
@@ -15,6 +16,7 @@ struct transport {
 	struct metrics metrics;
 	struct receive receive;
 	struct sockets sockets;
+	int64_t note_at[ENDINGS]; /* note.c, of the WebSockets' thread */
 };
 
 #endif

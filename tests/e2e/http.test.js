@@ -113,7 +113,7 @@ describe('http', { concurrency: 4 }, () => {
 		const client = new Http(d);
 		await client.connected;
 		assert.equal((await client.ask(get('/web/hello'))).body,
-			`remote=127.0.0.1:${client.socket.localPort} listener=signal admin=0 tls=\n`);
+			`remote=127.0.0.1:${client.socket.localPort} listener=signal admin=0 tls= proxy=\n`);
 		assert.match((await once(d, get('/web/hello'), { listener: 'admin' })).body, /admin=1/);
 	});
 
@@ -137,6 +137,21 @@ describe('http', { concurrency: 4 }, () => {
 		assert.equal(await query('q='), 'len=0 value=');
 		assert.equal(await query('q'), 'error=-2');
 		assert.equal(await query(`q=${'v'.repeat(64)}`), 'error=-28');
+	});
+
+	// A %0a must not become the end of the request line.
+	scenario('a decoded line end injects no header', { ini: WEB }, async (d) => {
+		for (const target of ['/web/header?name=x-foo&q=1%0aX-Foo:inj', '/web/header%20HTTP/1.1%0aX-Foo:inj',
+			'/web/header?name=x-foo%20HTTP/1.1%0d%0aX-Foo:inj', '/web/tree/a%0ab', '/web/tree/a%0d%0ab']) {
+			const client = new Http(d);
+			await client.write(Buffer.from(get(target)));
+			await client.end();
+			const text = client.bytes.toString('latin1');
+			assert.match(text, /^HTTP\/1\.[01] 4\d\d |^$/, target);
+			assert.ok(!text.includes('inj'), target);
+		}
+		assert.equal((await once(d, 'GET /healthz HTTP/1.2\r\nHost: x\r\n\r\n')).status, 400);
+		assert.equal((await once(d, 'GET /healthz HTTP/1.0\r\n\r\n')).status, 200);
 	});
 
 	scenario('bodies up to the limit of the route', { ini: WEB }, async (d) => {

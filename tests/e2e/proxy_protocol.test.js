@@ -11,6 +11,7 @@ const { scenario, sleep, until, within } = require('./harness');
 const certs = require('./certs');
 const { register } = require('./peers');
 const { Http2, PREFACE, Socket, settings } = require('./h2');
+const { Http, WEB, get } = require('./http');
 
 const HAS_IPV6 = Object.values(os.networkInterfaces()).flat().some((a) => a.address === '::1');
 const TRUSTED = { 'proxy-protocol': 'required', 'trusted-proxies': '127.0.0.1' };
@@ -362,6 +363,16 @@ describe('proxy_protocol', { concurrency: 4 }, () => {
 			const line = await d.logged(new RegExp(`stream begins: id=${id}`));
 			assert.ok(line.includes(`remote=${remote}`), line);
 		}
+	});
+
+	scenario('a plugin is told who the client is, and who said so', {
+		ini: { ...WEB, ...behind() },
+	}, async (d) => {
+		const one = new Http(d);
+		await one.write(v2tcp4('203.0.113.9', 1234));
+		const { body } = await one.ask(get('/web/hello'));
+		assert.equal(body, 'remote=203.0.113.9:1234 listener=signal admin=0 tls= ' +
+			`proxy=127.0.0.1:${one.socket.localPort}\n`);
 	});
 
 	let pki;

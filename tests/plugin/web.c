@@ -82,8 +82,8 @@ static void hello(void *arg, struct nbs_request *rq)
 	char text[256];
 
 	w->host->request_conn(rq, &about);
-	snprintf(text, sizeof(text), "remote=%s listener=%s admin=%d tls=%s\n", about.remote,
-	         about.listener, about.admin, about.tls);
+	snprintf(text, sizeof(text), "remote=%s listener=%s admin=%d tls=%s proxy=%s\n",
+	         about.remote, about.listener, about.admin, about.tls, about.proxy);
 	say(w, rq, 200, text);
 }
 

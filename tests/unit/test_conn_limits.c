@@ -143,11 +143,15 @@ Test(limits, descriptors_are_a_bound_of_their_own)
 {
 	conn_limits_configure(limits, 10, 0, 6);
 	cr_assert(conn_limits_enter(limits, false));
-	cr_assert(conn_limits_take_descriptors(limits, 2));
+	cr_assert(conn_limits_take_descriptors(limits, 2, false));
 	cr_assert(conn_limits_enter(limits, false));
 	cr_assert_not(conn_limits_enter(limits, false));
-	cr_assert_not(conn_limits_take_descriptors(limits, 1));
+	cr_assert_not(conn_limits_take_descriptors(limits, 1, false));
 	cr_assert_eq(conn_limits_count(limits), 2);
+	cr_assert(conn_limits_enter(limits, true));
+	cr_assert(conn_limits_take_descriptors(limits, 2, true));
+	conn_limits_give_descriptors(limits, 2);
+	conn_limits_leave(limits);
 	conn_limits_starve(limits);
 	conn_limits_give_descriptors(limits, 2);
 	cr_assert_eq(rooms, 1);

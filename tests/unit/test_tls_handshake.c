@@ -197,7 +197,7 @@ Test(tls_handshake, an_old_version_is_refused)
 	fail_with(ctx);
 	cr_expect_eq(failures("version"), 1);
 	cr_expect_eq(refusals("tls_handshake"), 1);
-	cr_expect(strstr(text_of(file), "DEBUG tls: handshake failed: no version of TLS in common "
+	cr_expect(strstr(text_of(file), "INFO  tls: handshake failed: no version of TLS in common "
 	                                "listener=test remote=127.0.0.1:") != NULL);
 	cr_expect(strstr(text_of(file), "reason=\"unsupported protocol\"") != NULL, "%s",
 	          text_of(file));
