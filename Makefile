@@ -44,6 +44,7 @@ help:
 	@echo 'make run      install what is missing, build, run in the foreground on port 10000'
 	@echo 'make test     the same for the tests, and run them'
 	@echo 'make bench    measure this server beside bare gRPC C core'
+	@echo 'make fuzz     search with libFuzzer, FUZZ_SECONDS (60) for each target'
 	@echo 'make          build      make install   PREFIX, DESTDIR'
 	@echo 'make deps     the Debian packages of the build (deps-run: of the installed program,'
 	@echo '              deps-test: of the tests)'

@@ -149,17 +149,12 @@ static void timed_out(struct io_timer *timer)
 static void begin(struct nbs_conn *conn)
 {
 	conn->phase = CONN_OPENING;
-	conn_await(conn, clock_ms() + conn_handshake_timeout(conn));
+	conn->timer.expired = timed_out;
+	io_timer_arm(conn->thread, &conn->timer, clock_ms() + conn_handshake_timeout(conn));
 	if (conn->origin->proxy_protocol)
 		proxy_begin(conn, sniffer_begin);
 	else
 		sniffer_begin(conn);
-}
-
-void conn_await(struct nbs_conn *conn, uint64_t deadline_ms)
-{
-	conn->timer.expired = timed_out;
-	io_timer_arm(conn->thread, &conn->timer, deadline_ms);
 }
 
 void conn_move(struct nbs_conn *conn, struct io_thread *to, void (*run)(struct nbs_conn *conn))

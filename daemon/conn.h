@@ -137,8 +137,6 @@ void conn_accepted(struct conns *c, const struct conn_origin *origin, int fd, in
 /* The rest is [conn] and between the files above. */
 const struct conns_parts *conn_parts(const struct nbs_conn *conn);
 uint64_t conn_handshake_timeout(const struct nbs_conn *conn);
-/* Refuses the connection as silent at that time, unless the timer is cancelled or armed anew. */
-void conn_await(struct nbs_conn *conn, uint64_t deadline_ms);
 /* Moves the record to another thread, where run(conn) is called; watched by nobody meanwhile, its
  * timer cancelled.  It must not be touched here afterwards. */
 void conn_move(struct nbs_conn *conn, struct io_thread *to, void (*run)(struct nbs_conn *conn));

@@ -6,7 +6,8 @@
  *
  * What it hands over lies in its read buffer, behind the frame's header, so that is where we look.
  * A header that came in an earlier read than its payload cannot be seen and passes: the mask
- * protects proxies from browsers, and not us from anybody.
+ * protects proxies from browsers, and not us from anybody.  What stands at the very begin of a read
+ * may be the end of a mask instead of a header; only the second such frame in a row is one.
  */
 #include "http_private.h"
 
@@ -44,15 +45,29 @@ static bool header_is(const unsigned char *payload, const unsigned char *field, 
 	       memcmp(at + 1, field + 1, field_len - 1) == 0 && (at[-1] & 0x0f) <= 2;
 }
 
-static bool without_mask(const unsigned char *payload, size_t seen, size_t whole)
+enum mask { MASK_UNSEEN, MASK_THERE, MASK_MISSING, MASK_DOUBTFUL };
+
+static enum mask look_for_mask(const unsigned char *payload, size_t seen, size_t whole)
 {
 	unsigned char field[FIELD_MAX];
 	const size_t field_len = length_field(field, whole);
 
-	if (seen >= 1 + field_len + MASK_LEN)
-		return !header_is(payload, field, field_len, true) &&
-		       header_is(payload, field, field_len, false);
-	return seen == 1 + field_len && header_is(payload, field, field_len, false);
+	if (seen >= 1 + field_len + MASK_LEN) {
+		if (header_is(payload, field, field_len, true))
+			return MASK_THERE;
+		return header_is(payload, field, field_len, false) ? MASK_MISSING : MASK_UNSEEN;
+	}
+	return seen == 1 + field_len && header_is(payload, field, field_len, false) ? MASK_DOUBTFUL
+	                                                                            : MASK_UNSEEN;
+}
+
+static bool is_unmasked(struct nbs_ws *ws, enum mask mask)
+{
+	const bool doubted = ws->doubtful;
+
+	if (mask != MASK_UNSEEN)
+		ws->doubtful = mask == MASK_DOUBTFUL;
+	return mask == MASK_MISSING || (mask == MASK_DOUBTFUL && doubted);
 }
 
 const char *http_frame_fault(struct nbs_ws *ws, const void *bytes, size_t len)
@@ -68,7 +83,8 @@ const char *http_frame_fault(struct nbs_ws *ws, const void *bytes, size_t len)
 	ws->any_payload = true;
 	if (first && !within)
 		return "sent before the answer"; /* kept from the read of the request */
-	if (within && !continues && without_mask(payload, (size_t)(payload - begin), len + rest))
+	if (within && !continues &&
+	    is_unmasked(ws, look_for_mask(payload, (size_t)(payload - begin), len + rest)))
 		return "not masked";
 	return NULL;
 }

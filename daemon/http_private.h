@@ -90,7 +90,7 @@ struct nbs_ws {
 	bool closing;      /* ws_close() was called, or open() refused */
 	bool no_frame;     /* ... and no close frame is wanted */
 	bool broken, told; /* the socket failed; closed() was called */
-	bool mid_frame, any_payload; /* http_frame.c */
+	bool mid_frame, any_payload, doubtful; /* http_frame.c */
 	bool gone;                   /* freed by the wake-up that is on its way */
 	atomic_bool waking;
 	struct io_task wake_task;
