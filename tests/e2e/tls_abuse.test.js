@@ -8,7 +8,7 @@ const path = require('node:path');
 const { Duplex } = require('node:stream');
 const tls = require('node:tls');
 const { describe } = require('node:test');
-const { BUILD, DEADLINE, SANITIZED, sleep, until, within } = require('./harness');
+const { BUILD, DEADLINE, SANITIZED, launch, sleep, until, within } = require('./harness');
 const { secured } = require('./certs');
 const { register } = require('./peers');
 const { Http2, PREFACE, Socket, settings } = require('./h2');
@@ -411,4 +411,15 @@ describe('tls_abuse floods', { concurrency: 1 }, () => {
 			one.below.resetAndDestroy();
 			await d.metricIs('adopt_connections', 0);
 		});
+
+	// 8192 bits would cost us 180 ms each time.
+	secured('a client cannot choose how costly a handshake is', async (d, secure) => {
+		for (const groups of ['ffdhe2048', 'ffdhe8192']) {
+			const one = launch('openssl', ['s_client', '-connect', `127.0.0.1:${d.port}`, '-groups', groups]);
+			await within(one.ended, `the end with ${groups}`);
+		}
+		await d.metricIs('tls_handshake_failures_total', 2, { reason: 'cipher' });
+		assert.equal(await d.metric('tls_handshakes_total'), 0);
+		await getsIn(d, secure);
+	});
 });

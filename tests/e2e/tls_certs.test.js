@@ -257,4 +257,17 @@ describe('tls_certs', { concurrency: 4 }, () => {
 			assert.equal(required.code, 1, required.said);
 			assert.match(required.said, /\[listener signal\] tls: .*cert-file/);
 		}));
+
+	// The files are read before the privileges are dropped, and again when they are renewed.
+	secured('a key that the user of the daemon cannot read: said at the start', {
+		ini: (dir, pki) => {
+			fs.chmodSync(dir, 0o777); // the probe's socket is made by nobody
+			fs.chmodSync(pki.ini.tls['cert-key'], 0o600);
+			return { daemon: { user: 'nobody' } };
+		},
+		skip: process.getuid() === 0 ? false : 'only root can become another user',
+	}, async (d) => {
+		await d.logged(/WARN +tls: \S+ cannot be read again by user nobody/);
+		assert.match(await d.logged(/certificates loaded/), /pairs=1/);
+	});
 });
