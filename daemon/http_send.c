@@ -68,16 +68,38 @@ bool http_send_is_done(const struct http_conn *c)
 	return c->unsent == NULL;
 }
 
-/* Outside of libwebsockets' own calls. */
+/* What still comes is thrown away until the client has closed: with bytes unread the kernel would
+ * reset the connection, and the end of the answer with it. */
+static void discard(struct io_source *source, uint32_t events)
+{
+	struct http_conn *c = ((struct nbs_conn *)source)->cookie;
+	ssize_t n = recv(source->fd, io_read_buffer(c->http->thread), IO_READ_BUFFER, MSG_DONTWAIT);
+
+	(void)events;
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	io_unwatch(c->http->thread, source);
+	http_conn_kill(c);
+}
+
 static void done(struct http_conn *c)
 {
-	const bool close = c->unsent->close;
+	struct nbs_conn *conn = c->conn;
 
-	io_unwatch(c->http->thread, &c->conn->source);
+	if (c->unsent->close) {
+		http_send_forget(c);
+		shutdown(conn->source.fd, SHUT_WR);
+		conn->source.event = discard;
+		io_rewatch(c->http->thread, &conn->source, EPOLLIN);
+		http_conn_deadline(c, HTTP_CLOSE_MS);
+		return;
+	}
+	/* Outside of libwebsockets' own calls. */
+	io_unwatch(c->http->thread, &conn->source);
 	http_send_forget(c);
 	lws_rx_flow_control(c->wsi, 1);
 	http_conn_deadline(c, HTTP_IDLE_MS);
-	if (close || lws_http_transaction_completed(c->wsi) != 0)
+	if (lws_http_transaction_completed(c->wsi) != 0)
 		lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
 	lws_cancel_service(c->http->context); /* it looks at its timers after an event */
 }
