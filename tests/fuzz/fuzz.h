@@ -11,9 +11,9 @@
 /* The name is libFuzzer's.  Always 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
-#define FUZZ_ASSERT(what) \
-	do { \
-		if (!(what)) \
+#define FUZZ_ASSERT(what)                                     \
+	do {                                                  \
+		if (!(what))                                  \
 			fuzz_fail(__FILE__, __LINE__, #what); \
 	} while (0)
 

@@ -27,7 +27,8 @@ static long character(const uint8_t *p, size_t left, size_t *len)
 	static const struct {
 		uint8_t mask, lead;
 		long least;
-	} forms[] = {{0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+	} forms[] = {
+	    {0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
 	long value;
 
 	for (*len = 1; *len <= 4; ++*len)
@@ -41,7 +42,8 @@ static long character(const uint8_t *p, size_t left, size_t *len)
 			return -1;
 		value = value << 6 | (p[i] & 0x3f);
 	}
-	if (value < forms[*len - 1].least || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
+	if (value < forms[*len - 1].least || value > 0x10ffff ||
+	    (value >= 0xd800 && value <= 0xdfff))
 		return -1;
 	return value;
 }

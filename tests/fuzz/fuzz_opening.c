@@ -107,8 +107,9 @@ static const void *ip_of(const struct sockaddr_storage *address)
 
 static unsigned port_of(const struct sockaddr_storage *address)
 {
-	return ntohs(family(address) == AF_INET ? ((const struct sockaddr_in *)address)->sin_port
-	                                        : ((const struct sockaddr_in6 *)address)->sin6_port);
+	return ntohs(family(address) == AF_INET
+	                 ? ((const struct sockaddr_in *)address)->sin_port
+	                 : ((const struct sockaddr_in6 *)address)->sin6_port);
 }
 
 /* The same addresses, and nothing of what was in the memory before. */

@@ -91,8 +91,8 @@ static void check_message(const struct model *m, const struct iovec *message, in
 	for (int i = 0; i < n; i++) {
 		FUZZ_ASSERT(message[i].iov_len <= m->len - len);
 		if (message[i].iov_len > 0)
-			FUZZ_ASSERT(memcmp(message[i].iov_base, m->bytes + len,
-			                   message[i].iov_len) == 0);
+			FUZZ_ASSERT(
+			    memcmp(message[i].iov_base, m->bytes + len, message[i].iov_len) == 0);
 		len += message[i].iov_len;
 	}
 	FUZZ_ASSERT(len == m->len && len <= m->max);

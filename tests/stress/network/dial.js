@@ -28,7 +28,8 @@ function raw(w, chance, listener, { header = true } = {}) {
 	const { host, port } = w.d.addresses[listener][0];
 	const socket = net.connect({ host, port, noDelay: true });
 	w.sockets.add(socket);
-	socket.on('error', (error) => (socket.failure = error)).on('close', () => w.sockets.delete(socket));
+	socket.on('error', (error) => (socket.failure = error));
+	socket.on('close', () => w.sockets.delete(socket));
 	socket.on('connect', () => (socket.name = socket.localPort)); // as the daemon's log has it
 	if (listener === 'proxied' && header)
 		socket.write(proxyHeader(chance));

@@ -50,10 +50,12 @@ class Reader {
 	}
 }
 
-// How it ended, for a message.
+// How it ended, for a message; the port is in the daemon's log.
 function ended({ stream, below }) {
-	return JSON.stringify({ webSocket: stream.ws?.end, failure: stream.ws?.failure?.message, error: (stream.failure || below.failure)?.message,
-		port: below.name, read: below.bytesRead, written: below.bytesWritten, at: new Date() });
+	const { ws = {} } = stream;
+	const error = stream.failure || ws.failure || below.failure;
+	return JSON.stringify({ port: below.name, webSocket: ws.end, error: error?.message,
+		read: below.bytesRead, written: below.bytesWritten, at: new Date() });
 }
 
 // --- what an echo client does -------------------------------------------------------------------
@@ -174,7 +176,8 @@ async function adopted(w, chance) {
 	const reader = new Reader(link.stream);
 	try {
 		await greet(link);
-		assert.match(await reader.line('the greeting'), /^adopted remote=127\.0\.0\.1:\d+ listener=adopt\n$/);
+		assert.match(await reader.line('the greeting'),
+			/^adopted remote=127\.0\.0\.1:\d+ listener=adopt\n$/);
 		for (let i = chance.below(20); i > 0 && !reader.ended; i--)
 			link.stream.write(Buffer.alloc(chance.below(100_000)));
 		await w.idle(chance, 50);
