@@ -91,6 +91,8 @@ struct nbs_conn {
 	struct io_task task;          /* arriving on a thread, and the end */
 	void (*arrived)(struct nbs_conn *conn);
 	struct io_task wake_task;
+	atomic_bool waking; /* wake_task is on its way; not among the other flags, as gcc reads such
+	                       that are compared together at once, with what lies between them */
 	struct io_timer timer;
 	uint64_t id;
 	union conn_address remote;     /* the client, also behind a PROXY header */
@@ -99,7 +101,6 @@ struct nbs_conn {
 	struct nbs_conn_about *inside; /* of a record inside another connection: what that one is */
 	unsigned char phase;
 	bool counted_address; /* conn_limits_address_leave() is owed */
-	atomic_bool waking;   /* wake_task is on its way */
 
 	/* CONN_STREAM and after. */
 	bool paused, saw_eof, short_write, released, reset;

@@ -92,8 +92,8 @@ struct nbs_ws {
 	bool broken, told; /* the socket failed; closed() was called */
 	bool mid_frame, any_payload, doubtful; /* http_frame.c */
 	bool gone;                   /* freed by the wake-up that is on its way */
-	atomic_bool waking;
 	struct io_task wake_task;
+	atomic_bool waking; /* apart from the other flags, see conn.h */
 	struct nbs_ws *ping_prev, *ping_next;
 	struct ping_list *ping_list; /* NULL: in none */
 	uint64_t ping_due_ms;

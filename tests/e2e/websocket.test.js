@@ -421,6 +421,7 @@ describe('websocket', { concurrency: 4 }, () => {
 		await stuck.write(frame(1, '!fill 30000000'));
 		const talker = await opened(d, '/web/ws', { autoPong: false }); // words are as good as pongs
 		const speaking = setInterval(() => talker.send('x'), 500);
+		d.after(() => clearInterval(speaking));
 		await until(() => pings >= 4, 'pings', 30_000);
 		clearInterval(speaking);
 		for (const one of [ws, paused, talker])
