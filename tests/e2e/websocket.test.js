@@ -83,6 +83,8 @@ class Raw extends Http {
 		const found = [];
 		for (let at = 0; at + 2 <= this.bytes.length;) {
 			let size = this.bytes[at + 1] & 127, head = 2;
+			if (at + (size < 126 ? 2 : size === 126 ? 4 : 10) > this.bytes.length)
+				break;
 			if (size === 126)
 				[size, head] = [this.bytes.readUInt16BE(at + 2), 4];
 			else if (size === 127)
@@ -455,11 +457,16 @@ describe('websocket', { concurrency: 4 }, () => {
 			size += bytes.length;
 		};
 		assert.equal((await once(d, get('/web/wake'))).status, 200);
-		await until(() => sent && size > whole.length, 'everything', 2 * DEADLINE);
-		client.bytes = Buffer.concat(parts);
-		await until(() => client.frames().at(-1).fin, 'the end');
-		const frames = client.frames();
+		let frames;
+		await until(() => {
+			if (!sent || size <= whole.length)
+				return false;
+			client.bytes = Buffer.concat(parts);
+			frames = client.frames();
+			return frames.reduce((sum, f) => sum + f.payload.length, 0) >= whole.length + 'woken'.length;
+		}, 'everything', 2 * DEADLINE);
 		assert.equal(String(frames.shift().payload), 'woken');
+		assert.ok(frames.at(-1).fin);
 		assert.ok(Buffer.concat(frames.map((f) => f.payload)).equals(whole));
 		client.destroy();
 		await clean(d);
