@@ -31,11 +31,12 @@ EXE     := -pie
 
 # What must be there before anything is built; `make deps` installs what is missing.
 DEB_BUILD := gcc make pkg-config libgrpc-dev libprotobuf-c-dev protobuf-c-compiler libiniparser-dev \
-             libwebsockets-dev libuv1-dev libwebsockets-evlib-uv libssl-dev
+             libwebsockets-dev libuv1-dev libwebsockets-evlib-uv libssl-dev libcurl4-openssl-dev \
+             libjansson-dev zlib1g-dev
 DEB_RUN   := libgrpc29 libprotobuf-c1 libiniparser1 libwebsockets17 libwebsockets-evlib-uv libuv1 \
-             libssl3
+             libssl3 libcurl4 libjansson4 zlib1g ca-certificates
 DEB_TEST  := $(DEB_BUILD) g++ libcriterion-dev libnghttp2-dev procps iproute2 util-linux openssl \
-             nginx libnginx-mod-stream haproxy caddy chromium
+             nginx libnginx-mod-stream haproxy caddy chromium pebble prometheus curl
 
 .PHONY: all run test deps deps-run deps-test bench clean install help format tidy
 all: $(B)/netbird-signal
@@ -62,12 +63,13 @@ $(B)/gen/%.o: $(GEN)/%.c
 .SECONDARY:
 
 # --- plugins --------------------------------------------------------------------------------
-# A fragment adds its name to PLUGINS and sets NAME_SRC, NAME_PKGS, and NAME_DEFAULT = yes if
-# the built-in configuration loads it.
+# A fragment adds its name to PLUGINS and sets NAME_SRC, NAME_PKGS, NAME_DEFAULT = yes if the
+# built-in configuration loads it, and NAME_FLAGS, the options of the command line that load it.
 PLUGINS :=
 include $(sort $(wildcard plugins/*/plugin.mk))
 PLUGIN_SO := $(PLUGINS:%=$(B)/plugins/%.so)
 DEFAULT_PLUGINS := $(strip $(foreach p,$(PLUGINS),$(if $(filter yes,$($(p)_DEFAULT)),$(p))))
+FLAG_PLUGINS := $(strip $(foreach p,$(PLUGINS),$(foreach f,$($(p)_FLAGS),$(f):$(p))))
 all: $(PLUGIN_SO)
 
 # pkg-config takes a second for gRPC's hundred libraries: once, and only when a plugin is built.
@@ -94,15 +96,16 @@ DAEMON_OBJ := $(DAEMON_SRC:%.c=$(B)/%.o)
 DAEMON_LIB := $(B)/libdaemon.a
 DAEMON_LIBS := -liniparser -lwebsockets -luv -lssl -lcrypto -ldl
 $(DAEMON_OBJ): CPPFLAGS += -DPLUGIN_DIR='"$(LIBDIR)/netbird-signal"' \
-    -DDEFAULT_PLUGINS='"$(DEFAULT_PLUGINS)"'
+    -DDEFAULT_PLUGINS='"$(DEFAULT_PLUGINS)"' -DFLAG_PLUGINS='"$(FLAG_PLUGINS)"'
 $(DAEMON_OBJ): CFLAGS += -fPIE
 # What is compiled in is compiled anew when it changes: `make install PREFIX=/usr` after `make`.
-DEFAULTS := $(VERSION) $(LIBDIR) $(DEFAULT_PLUGINS)
+DEFAULTS := $(VERSION) $(LIBDIR) $(DEFAULT_PLUGINS) $(FLAG_PLUGINS)
 $(DAEMON_OBJ): $(B)/defaults
 $(B)/defaults: FORCE
 	@mkdir -p $(@D)
 	@echo '$(DEFAULTS)' | cmp -s - $@ || echo '$(DEFAULTS)' > $@
 FORCE:
+.PHONY: FORCE
 
 $(B)/%.o: %.c
 	$(Q)mkdir -p $(@D)
@@ -158,7 +161,8 @@ install: all
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 tidy:
-	clang-tidy --quiet $(DAEMON_SRC) -- $(CPPFLAGS) -std=c11 -DPLUGIN_DIR='""' -DDEFAULT_PLUGINS='""'
+	clang-tidy --quiet $(DAEMON_SRC) -- $(CPPFLAGS) -std=c11 -DPLUGIN_DIR='""' -DDEFAULT_PLUGINS='""' \
+	    -DFLAG_PLUGINS='""'
 
 clean:
 	rm -rf build

@@ -1,4 +1,4 @@
-/* Certificates and keys out of PEM files, and what is wrong with those that cannot be used. */
+/* Certificates and keys out of PEM, and what is wrong with those that cannot be used. */
 #include "certs.h"
 
 #include "config.h"
@@ -6,26 +6,26 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/sha.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Says why OpenSSL did not take a file. */
-static int refuse(const char *path, const char *what)
+/* Says why OpenSSL did not take a file, or what a plugin gave. */
+static int refuse(const char *label, const char *what)
 {
 	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
-	log_error("tls", "%s: %s%s%s", path, what, reason != NULL ? ": " : "",
+	log_error("tls", "%s: %s%s%s", label, what, reason != NULL ? ": " : "",
 	          reason != NULL ? reason : "");
 	ERR_clear_error();
 	return -EINVAL;
 }
 
-static int say(const char *path, const char *what)
+static int say(const char *label, const char *what)
 {
 	ERR_clear_error();
-	return refuse(path, what);
+	return refuse(label, what);
 }
 
 /* Nobody is there to type a passphrase, and OpenSSL would ask the terminal. */
@@ -39,8 +39,8 @@ static int no_passphrase(char *buf, int size, int writing, void *asked)
 	return -1;
 }
 
-/* The next certificate of the file: 1, 0 at its end, -EINVAL. */
-static int next_cert(BIO *bio, const char *path, X509 **cert)
+/* The next certificate: 1, 0 at the end, -EINVAL. */
+static int next_cert(BIO *bio, const char *label, X509 **cert)
 {
 	unsigned long e;
 
@@ -52,11 +52,11 @@ static int next_cert(BIO *bio, const char *path, X509 **cert)
 		ERR_clear_error();
 		return 0;
 	}
-	return refuse(path, "a certificate does not parse");
+	return refuse(label, "a certificate does not parse");
 }
 
-/* All certificates of a file, at least one. */
-static int read_certs(const unsigned char *bytes, size_t len, const char *path,
+/* All certificates that are there, at least one. */
+static int read_certs(const unsigned char *bytes, size_t len, const char *label,
                       STACK_OF(X509) * certs)
 {
 	BIO *bio = BIO_new_mem_buf(bytes, (int)len);
@@ -65,7 +65,7 @@ static int read_certs(const unsigned char *bytes, size_t len, const char *path,
 
 	if (bio == NULL)
 		return -ENOMEM;
-	while ((r = next_cert(bio, path, &cert)) > 0) {
+	while ((r = next_cert(bio, label, &cert)) > 0) {
 		if (sk_X509_push(certs, cert) == 0) {
 			X509_free(cert);
 			r = -ENOMEM;
@@ -74,134 +74,143 @@ static int read_certs(const unsigned char *bytes, size_t len, const char *path,
 	}
 	BIO_free(bio);
 	if (r == 0 && sk_X509_num(certs) == 0)
-		r = say(path, "no certificate in PEM form");
+		r = say(label, "no certificate in PEM form");
 	return r;
 }
 
-static int load_chain(struct certs_pair *pair, const char *path, struct certs_stamp *stamp)
+static int parse_chain(struct certs_pair *pair, const void *bytes, size_t len)
 {
-	unsigned char *bytes;
-	size_t len;
 	int r;
 
-	if ((r = certs_file_read(path, &bytes, &len, stamp)) < 0)
-		return r;
 	if ((pair->chain = sk_X509_new_null()) == NULL)
-		r = -ENOMEM;
-	else
-		r = read_certs(bytes, len, path, pair->chain);
-	certs_file_free(bytes, len);
-	if (r == 0)
+		return -ENOMEM;
+	if ((r = read_certs(bytes, len, pair->label, pair->chain)) == 0)
 		pair->cert = sk_X509_shift(pair->chain);
 	return r;
 }
 
-static int load_key(struct certs_pair *pair, const char *path, struct certs_stamp *stamp)
+static int parse_key(struct certs_pair *pair, const void *bytes, size_t len, const char *label)
 {
-	unsigned char *bytes;
 	bool asked = false;
-	size_t len;
 	BIO *bio;
-	int r;
 
-	if ((r = certs_file_read(path, &bytes, &len, stamp)) < 0)
-		return r;
 	ERR_clear_error();
-	if ((bio = BIO_new_mem_buf(bytes, (int)len)) != NULL)
-		pair->key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &asked);
+	if ((bio = BIO_new_mem_buf(bytes, (int)len)) == NULL)
+		return -ENOMEM;
+	pair->key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &asked);
 	BIO_free(bio);
-	certs_file_free(bytes, len);
 	if (pair->key != NULL)
 		return 0;
 	if (asked)
-		return say(path, "the key is encrypted; give it without a passphrase");
-	return refuse(path, "no private key in PEM form");
+		return say(label, "the key is encrypted; give it without a passphrase");
+	return refuse(label, "no private key in PEM form");
 }
 
-static int check_dates(struct certs_pair *pair, const char *path)
+static int check_dates(struct certs_pair *pair)
 {
 	const ASN1_TIME *from = X509_get0_notBefore(pair->cert);
 	const ASN1_TIME *until = X509_get0_notAfter(pair->cert);
 	struct tm tm;
 
 	if (ASN1_TIME_to_tm(until, &tm) == 0)
-		return refuse(path, "the certificate has no valid date of expiry");
+		return refuse(pair->label, "the certificate has no valid date of expiry");
 	pair->expires = timegm(&tm);
 	if (X509_cmp_current_time(until) < 0)
-		log_warn("tls", "%s: the certificate has expired", path);
+		log_warn("tls", "%s: the certificate has expired", pair->label);
 	else if (X509_cmp_current_time(from) > 0)
-		log_warn("tls", "%s: the certificate is not valid yet", path);
+		log_warn("tls", "%s: the certificate is not valid yet", pair->label);
 	return 0;
 }
 
-int certs_load_pair(struct certs_pair *pair, const struct config_pair *conf,
-                    struct certs_stamp stamps[static 2])
+static int fill(struct certs_pair *pair, const struct certs_pem *pem)
 {
 	int r;
 
-	if ((r = load_chain(pair, conf->cert_file, &stamps[0])) < 0 ||
-	    (r = load_key(pair, conf->cert_key, &stamps[1])) < 0)
+	if ((pair->label = strdup(pem->label)) == NULL)
+		return -ENOMEM;
+	if ((r = parse_chain(pair, pem->chain, pem->chain_len)) < 0 ||
+	    (r = parse_key(pair, pem->key, pem->key_len, pem->key_label)) < 0)
 		return r;
 	if (X509_check_private_key(pair->cert, pair->key) != 1) {
 		ERR_clear_error();
-		log_error("tls", "%s: the key does not fit the certificate in %s", conf->cert_key,
-		          conf->cert_file);
+		log_error("tls", "%s: the key does not fit the certificate in %s", pem->key_label,
+		          pem->label);
 		return -EINVAL;
 	}
-	if ((r = check_dates(pair, conf->cert_file)) < 0)
+	if ((r = check_dates(pair)) < 0)
 		return r;
 	return certs_names_take(&pair->names, pair->cert);
 }
 
-void certs_load_free(struct certs_pair *pair)
+int certs_load_pem(struct certs_pair **out, const struct certs_pem *pem)
 {
+	struct certs_pair *pair = calloc(1, sizeof(*pair));
+	int r;
+
+	if (pair == NULL)
+		return -ENOMEM;
+	atomic_init(&pair->refs, 1);
+	if ((r = fill(pair, pem)) < 0) {
+		certs_pair_unref(pair);
+		return r;
+	}
+	*out = pair;
+	return 0;
+}
+
+int certs_load_pair(struct certs_pair **out, const struct config_pair *conf,
+                    struct certs_stamp stamps[static 2])
+{
+	struct certs_pem pem = {.label = conf->cert_file, .key_label = conf->cert_key};
+	unsigned char *chain, *key;
+	int r;
+
+	if ((r = certs_file_read(conf->cert_file, &chain, &pem.chain_len, &stamps[0])) < 0)
+		goto err0;
+	if ((r = certs_file_read(conf->cert_key, &key, &pem.key_len, &stamps[1])) < 0)
+		goto err1;
+	pem.chain = chain;
+	pem.key = key;
+	r = certs_load_pem(out, &pem);
+	certs_file_free(key, pem.key_len);
+err1:
+	certs_file_free(chain, pem.chain_len);
+err0:
+	return r;
+}
+
+struct certs_pair *certs_pair_ref(struct certs_pair *pair)
+{
+	atomic_fetch_add(&pair->refs, 1);
+	return pair;
+}
+
+void certs_pair_unref(struct certs_pair *pair)
+{
+	if (pair == NULL || atomic_fetch_sub(&pair->refs, 1) > 1)
+		return;
 	X509_free(pair->cert);
 	EVP_PKEY_free(pair->key);
 	sk_X509_pop_free(pair->chain, X509_free);
 	certs_names_free(&pair->names);
+	free(pair->label);
+	free(pair->alpn);
+	free(pair);
 }
 
-/* Sessions that were verified by other authorities are not resumed. */
-static int bind_sessions(SSL_CTX *ctx, const unsigned char *bytes, size_t len)
+int certs_load_authorities(struct certs_config *config, const char *path, struct certs_stamp *stamp)
 {
-	unsigned char digest[SHA256_DIGEST_LENGTH];
-
-	_Static_assert(sizeof(digest) <= SSL_MAX_SID_CTX_LENGTH, "it fits");
-	if (EVP_Digest(bytes, len, digest, NULL, EVP_sha256(), NULL) != 1 ||
-	    SSL_CTX_set_session_id_context(ctx, digest, sizeof(digest)) != 1)
-		return -ENOMEM;
-	return 0;
-}
-
-static int trust(SSL_CTX *ctx, STACK_OF(X509) * authorities)
-{
-	for (int i = 0; i < sk_X509_num(authorities); i++) {
-		X509 *cert = sk_X509_value(authorities, i);
-
-		if (X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), cert) != 1 ||
-		    SSL_CTX_add_client_CA(ctx, cert) != 1)
-			return -ENOMEM;
-	}
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-	return 0;
-}
-
-int certs_load_authorities(SSL_CTX *ctx, const char *path, struct certs_stamp *stamp)
-{
-	STACK_OF(X509) * authorities;
 	unsigned char *bytes;
 	size_t len;
 	int r;
 
 	if ((r = certs_file_read(path, &bytes, &len, stamp)) < 0)
 		return r;
-	if ((authorities = sk_X509_new_null()) == NULL)
+	if ((config->authorities = sk_X509_new_null()) == NULL ||
+	    EVP_Digest(bytes, len, config->authorities_digest, NULL, EVP_sha256(), NULL) != 1)
 		r = -ENOMEM;
 	else
-		r = read_certs(bytes, len, path, authorities);
-	if (r == 0 && (r = bind_sessions(ctx, bytes, len)) == 0)
-		r = trust(ctx, authorities);
-	sk_X509_pop_free(authorities, X509_free);
+		r = read_certs(bytes, len, path, config->authorities);
 	certs_file_free(bytes, len);
 	return r;
 }

@@ -62,6 +62,16 @@ int certs_names_take(struct certs_names *out, X509 *cert)
 	return r;
 }
 
+int certs_names_set(struct certs_names *out, const char *name)
+{
+	const size_t len = strlen(name);
+
+	certs_names_free(out);
+	/* A dot at the end means the same name (RFC 1034, 3.1). */
+	return add(out, (const unsigned char *)name,
+	           (int)(len > 0 && name[len - 1] == '.' ? len - 1 : len));
+}
+
 void certs_names_free(struct certs_names *names)
 {
 	for (size_t i = 0; i < names->n; i++)

@@ -1,4 +1,5 @@
-/* The current generation of certificates, and the watch over its files. */
+/* The current generation of certificates: what files and plugins change of it, and the watch over
+ * the files. */
 #include "certstore.h"
 
 #include "certs.h"
@@ -9,13 +10,12 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 /* How often the files are looked at, and how long they must have been left alone. */
 #define WATCH_INTERVAL_MS 2000
-
-#define NAMES_SHOWN 8
 
 struct look {
 	struct certs_stamp *stamps;
@@ -23,10 +23,11 @@ struct look {
 };
 
 struct certstore {
-	pthread_mutex_t lock; /* a leaf: current */
+	pthread_mutex_t lock; /* a leaf: current, for threads other than the main one */
 	struct certs *current;
+	struct certs_provided provided;
 	struct tls_tickets *tickets;
-	const struct config *cfg;
+	const struct config *cfg; /* NULL before the first certstore_use() */
 	uint64_t next_look_ms;
 	struct look seen;   /* the last look, if the files had changed */
 	struct look failed; /* as they were when they could not be loaded */
@@ -50,6 +51,19 @@ static int register_metrics(struct certstore *store, struct metrics *metrics)
 	return metrics_register_table(metrics, table);
 }
 
+/* The generation without any certificate, to which plugins may add theirs. */
+static int make_first(struct certstore *store)
+{
+	struct certs_config *config;
+	int r;
+
+	if ((r = certs_config_load(&config, NULL)) < 0)
+		return r;
+	r = certs_make(&store->current, config, &store->provided, store->tickets);
+	certs_config_unref(config);
+	return r;
+}
+
 int certstore_open(struct certstore **out, struct metrics *metrics)
 {
 	struct certstore *store = calloc(1, sizeof(*store));
@@ -61,9 +75,13 @@ int certstore_open(struct certstore **out, struct metrics *metrics)
 		goto err0;
 	if ((r = tls_tickets_open(&store->tickets, TLS_TICKETS_LIFETIME_MS)) < 0)
 		goto err0;
+	if ((r = make_first(store)) < 0)
+		goto err1;
 	pthread_mutex_init(&store->lock, NULL);
 	*out = store;
 	return 0;
+err1:
+	tls_tickets_close(store->tickets);
 err0:
 	free(store);
 	return r;
@@ -99,84 +117,181 @@ void certstore_close(struct certstore *store)
 	look_forget(&store->seen);
 	look_forget(&store->failed);
 	certs_unref(store->current);
+	certs_provided_free(&store->provided);
 	tls_tickets_close(store->tickets);
 	pthread_mutex_destroy(&store->lock);
 	free(store);
 }
 
+/* --- what is in use ------------------------------------------------------------------------- */
+
+static void put_in_use(struct certstore *store, struct certs *certs)
+{
+	struct certs *old = store->current;
+
+	pthread_mutex_lock(&store->lock);
+	store->current = certs;
+	pthread_mutex_unlock(&store->lock);
+	metrics_record(store->expiry, (double)certs_expiry(certs) - metrics_value(store->expiry));
+	certs_unref(old);
+}
+
 int certstore_load(struct certstore *store, const struct config *cfg, struct certs **out)
 {
+	struct certs_config *config;
 	int r;
 
 	*out = NULL;
-	if (cfg->n_pairs == 0)
-		return 0;
-	if ((r = certs_load(out, cfg, store->tickets)) < 0 && store->current != NULL)
+	if ((r = certs_config_load(&config, cfg)) == 0) {
+		r = certs_make(out, config, &store->provided, store->tickets);
+		certs_config_unref(config);
+	}
+	if (r < 0 && store->cfg != NULL)
 		metrics_count(store->reload_failed);
 	return r;
 }
 
-/* "a.example,*.b.example,+3" */
-static void show_names(const struct certs *certs, char *text, size_t size)
+/* What was loaded, with what plugins provide now. */
+static struct certs *renew(struct certstore *store, struct certs *loaded)
 {
-	size_t at = 0, shown = 0, all = 0;
+	struct certs *certs;
 
-	text[0] = '\0';
-	for (size_t i = 0; i < certs->n_pairs; i++) {
-		const struct certs_names *names = &certs->pairs[i].names;
-
-		all += names->n;
-		for (size_t k = 0; k < names->n && shown < NAMES_SHOWN; k++) {
-			size_t room = size - at;
-			int n =
-			    snprintf(text + at, room, "%s%s", at > 0 ? "," : "", names->names[k]);
-
-			if (n < 0 || (size_t)n >= room) {
-				text[at] = '\0';
-				break;
-			}
-			at += (size_t)n;
-			shown++;
-		}
+	if (loaded->version == store->provided.version)
+		return loaded;
+	if (certs_make(&certs, loaded->config, &store->provided, store->tickets) < 0) {
+		log_error("tls", "certificates of plugins are as they were before the reload");
+		return loaded;
 	}
-	if (all > shown)
-		snprintf(text + at, size - at, ",+%zu", all - shown);
+	certs_unref(loaded);
+	return certs;
 }
 
-static void say(const struct certs *certs, const char *what)
+static void say_loaded(const struct certs *certs, bool again)
 {
-	char names[600], expires[32] = "?";
-	time_t first = certs_expiry(certs);
-	struct tm tm;
+	const struct certs_config *config = certs->config;
+	char text[CERTS_SHOWN];
 
-	show_names(certs, names, sizeof(names));
-	if (gmtime_r(&first, &tm) != NULL)
-		strftime(expires, sizeof(expires), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	log_info("tls", "certificates %s pairs=%zu names=%s expires=%s", what, certs->n_pairs,
-	         names, expires);
+	certs_show(text, config->pairs, config->n_pairs);
+	log_info("tls", "certificates %s pairs=%zu %s", again ? "reloaded" : "loaded",
+	         config->n_pairs, text);
 }
 
 void certstore_use(struct certstore *store, const struct config *cfg, struct certs *certs)
 {
-	struct certs *old;
+	const bool had = store->current->config->n_pairs > 0;
+	const bool has = certs->config->n_pairs > 0;
 
-	pthread_mutex_lock(&store->lock);
-	old = store->current;
-	store->current = certs;
-	pthread_mutex_unlock(&store->lock);
+	put_in_use(store, renew(store, certs));
 	store->cfg = cfg;
 	look_forget(&store->seen);
 	look_forget(&store->failed);
-	metrics_record(store->expiry, (certs != NULL ? (double)certs_expiry(certs) : 0) -
-	                                  metrics_value(store->expiry));
-	if (certs != NULL)
-		say(certs, old != NULL ? "reloaded" : "loaded");
-	else if (old != NULL)
-		log_info("tls", "no certificates any more, TLS is off");
-	if (certs != NULL && old != NULL)
+	if (has)
+		say_loaded(store->current, had);
+	else if (had)
+		log_info("tls", "no certificates in the configuration any more%s",
+		         certs_serve(store->current) ? "" : ", TLS is off");
+	if (has && had)
 		metrics_count(store->reloaded);
-	certs_unref(old);
 }
+
+/* --- plugins -------------------------------------------------------------------------------- */
+
+/* Makes the changed list the one that is provided, or frees it. */
+static int provide_list(struct certstore *store, struct certs_provided *list)
+{
+	struct certs *certs;
+	int r;
+
+	if ((r = certs_make(&certs, store->current->config, list, store->tickets)) < 0) {
+		certs_provided_free(list);
+		return r;
+	}
+	certs_provided_free(&store->provided);
+	store->provided = *list;
+	put_in_use(store, certs);
+	return 0;
+}
+
+static int change(struct certstore *store, const char *owner, const char *name,
+                  struct certs_pair *pair)
+{
+	struct certs_provided list;
+	int r;
+
+	if ((r = certs_provided_change(&list, &store->provided, owner, name, pair)) < 0) {
+		certs_provided_free(&list);
+		return r;
+	}
+	return provide_list(store, &list);
+}
+
+static void say_changed(const char *what, const char *owner, const char *name,
+                        const struct certs_pair *pair)
+{
+	struct certs_pair *one = (struct certs_pair *)pair;
+	char text[CERTS_SHOWN];
+
+	certs_show(text, &one, 1);
+	log_info("tls", "certificate %s plugin=%s name=%s %s%s%s%s", what, owner, name, text,
+	         pair->fallback ? " fallback=yes" : "", pair->alpn != NULL ? " alpn=" : "",
+	         pair->alpn != NULL ? pair->alpn : "");
+}
+
+int certstore_provide(struct certstore *store, const char *owner, const struct nbs_cert *cert)
+{
+	struct certs_pair *pair;
+	bool again;
+	int r;
+
+	if ((r = certs_provided_load(&pair, owner, cert)) < 0)
+		return r;
+	again = certs_provided_find(&store->provided, owner, cert->name) != NULL;
+	if ((r = change(store, owner, cert->name, pair)) == 0)
+		say_changed(again ? "replaced" : "provided", owner, cert->name, pair);
+	certs_pair_unref(pair);
+	return r;
+}
+
+/* What is left when the last one has gone. */
+static void say_left(const struct certstore *store)
+{
+	if (!certs_serve(store->current))
+		log_info("tls", "no certificate any more, TLS is off");
+}
+
+int certstore_withdraw(struct certstore *store, const char *owner, const char *name)
+{
+	struct certs_pair *pair = certs_provided_find(&store->provided, owner, name);
+	bool challenge;
+	int r;
+
+	if (name == NULL || pair == NULL)
+		return -ENOENT;
+	certs_pair_ref(pair);
+	challenge = pair->alpn != NULL;
+	if ((r = change(store, owner, name, NULL)) == 0)
+		say_changed("withdrawn", owner, name, pair);
+	certs_pair_unref(pair);
+	if (r == 0 && !challenge)
+		say_left(store);
+	return r;
+}
+
+void certstore_withdraw_all(struct certstore *store, const char *owner)
+{
+	if (certs_provided_find(&store->provided, owner, NULL) == NULL)
+		return;
+	/* Out of memory they serve on: they are copies of our own. */
+	if (change(store, owner, NULL, NULL) == 0)
+		log_debug("tls", "certificates withdrawn plugin=%s", owner);
+}
+
+bool certstore_serves(const struct certstore *store)
+{
+	return certs_serve(store->current);
+}
+
+/* --- the watch ------------------------------------------------------------------------------ */
 
 /* The files have changed and were left alone since the last look. */
 static void reload(struct certstore *store, struct look *now)
@@ -193,11 +308,12 @@ static void reload(struct certstore *store, struct look *now)
 
 static void look(struct certstore *store)
 {
+	const struct certs_config *config = store->current->config;
 	struct look now;
 
-	if ((now.stamps = certs_stamp_all(store->cfg, &now.n)) == NULL)
+	if ((now.stamps = certs_config_stamps(store->cfg, &now.n)) == NULL)
 		return; /* the next time, then */
-	if (look_same(&now, store->current->stamps, store->current->n_stamps)) {
+	if (look_same(&now, config->stamps, config->n_stamps)) {
 		look_forget(&store->seen);
 		look_forget(&store->failed);
 	} else if (look_same(&now, store->failed.stamps, store->failed.n)) {
@@ -212,7 +328,7 @@ static void look(struct certstore *store)
 
 void certstore_tick(struct certstore *store, uint64_t now_ms)
 {
-	if (store->current == NULL || now_ms < store->next_look_ms)
+	if (store->current->config->n_stamps == 0 || now_ms < store->next_look_ms)
 		return;
 	store->next_look_ms = now_ms + WATCH_INTERVAL_MS;
 	look(store);
@@ -223,9 +339,26 @@ struct certs *certstore_get(struct certstore *store)
 	struct certs *certs;
 
 	pthread_mutex_lock(&store->lock);
-	certs = store->current;
+	certs = store->current->n_pairs > 0 ? store->current : NULL;
 	if (certs != NULL)
 		atomic_fetch_add(&certs->refs, 1);
 	pthread_mutex_unlock(&store->lock);
 	return certs;
+}
+
+static void warn_unreadable(const struct config *cfg, const char *path)
+{
+	if (*path != '\0' && access(path, R_OK) < 0)
+		log_warn("tls",
+		         "%s cannot be read again by user %s, a renewed one will not be loaded: %s",
+		         path, cfg->user, strerror(errno));
+}
+
+void certstore_warn_unreadable(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->n_pairs; i++) {
+		warn_unreadable(cfg, cfg->pairs[i].cert_file);
+		warn_unreadable(cfg, cfg->pairs[i].cert_key);
+	}
+	warn_unreadable(cfg, cfg->client_ca);
 }

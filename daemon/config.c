@@ -4,6 +4,7 @@
  */
 #include "config_build.h"
 #include "config_check.h"
+#include "config_flag.h"
 #include "config_listen.h"
 #include "config_store.h"
 #include "log.h"
@@ -51,24 +52,6 @@ static int set_option(struct config_build *b, enum config_section_kind section, 
 	return config_build_value(b, config_key_find(section, key), b->cfg, NULL, &entry);
 }
 
-/* What other versions know: never to be taken for done. */
-static void refuse_options(struct config_build *b, const struct options *opt)
-{
-	const struct options_value *unused[] = {&opt->metrics_port, &opt->letsencrypt_email,
-	                                        &opt->ssl_dir};
-	size_t i;
-
-	if (opt->letsencrypt_domain.value)
-		config_fault(&b->faults, opt->letsencrypt_domain.origin,
-		             "needs a plugin that this version has not got");
-	if (opt->metrics_port.value && !is_port(b, &opt->metrics_port))
-		return;
-	for (i = 0; i < sizeof(unused) / sizeof(unused[0]); i++) {
-		if (unused[i]->value)
-			log_warn("config", "%s: no loaded plugin uses it", unused[i]->origin);
-	}
-}
-
 static int set_options(struct config_build *b, const struct options *opt)
 {
 	int r;
@@ -77,11 +60,9 @@ static int set_options(struct config_build *b, const struct options *opt)
 	    (r = set_option(b, CONFIG_DAEMON, "log-level", &opt->log_level)) < 0 ||
 	    (r = set_option(b, CONFIG_DAEMON, "log-file", &opt->log_file)) < 0)
 		return r;
-	if ((r = set_option(b, CONFIG_TLS, "cert-file", &opt->cert_file)) < 0 ||
-	    (r = set_option(b, CONFIG_TLS, "cert-key", &opt->cert_key)) < 0)
+	if ((r = set_option(b, CONFIG_TLS, "cert-file", &opt->cert_file)) < 0)
 		return r;
-	refuse_options(b, opt);
-	return 0;
+	return set_option(b, CONFIG_TLS, "cert-key", &opt->cert_key);
 }
 
 /* A file with a slash is a path, otherwise it is in plugin-dir, which may come last. */
@@ -123,6 +104,7 @@ static int build(struct config_build *b, const struct options *opt)
 		if (!config_key_is_named(kind))
 			config_build_defaults(kind, b->cfg);
 	}
+	config_flag_take(&b->cfg->flags, opt);
 	if ((r = read_file(b, opt)) < 0 || (r = config_build_sections(b)) < 0)
 		return r;
 	if ((r = set_options(b, opt)) < 0 || (r = set_paths(b->cfg)) < 0)
@@ -130,6 +112,8 @@ static int build(struct config_build *b, const struct options *opt)
 	config_build_pairs(b->cfg);
 	key = config_key_find(CONFIG_LIMITS, "max-connections");
 	b->cfg->max_connections_set = b->cfg->store->where[config_key_index(key)] != NULL;
+	key = config_key_find(CONFIG_DAEMON, "control-socket");
+	b->cfg->control_socket_set = b->cfg->store->where[config_key_index(key)] != NULL;
 	config_check(b->cfg, &b->ini, &b->faults);
 	return 0;
 }

@@ -19,6 +19,7 @@ struct options;
 #define CONFIG_FILE "/etc/netbird/signal.ini" /* without --config; need not exist */
 #define CONFIG_NAME_MAX 32                    /* of a listener or plugin, with NUL */
 #define CONFIG_ADDRESSES_MAX 32               /* of one listener */
+#define CONFIG_FLAGS_MAX 4                    /* options of the command line for plugins */
 
 struct config_address {
 	struct sockaddr_storage sa;
@@ -34,6 +35,12 @@ struct config_network {
 	unsigned char bytes[16];
 };
 
+/* [listener NAME] class, in the order of the bits NBS_PUBLIC, NBS_ADMIN, NBS_CHALLENGE. */
+enum config_class { CONFIG_PUBLIC, CONFIG_ADMIN, CONFIG_CHALLENGE };
+
+/* What http2 says for no HTTP/2 at all; no plugin may be called so. */
+#define CONFIG_HTTP2_OFF "off"
+
 enum config_tls { CONFIG_TLS_AUTO, CONFIG_TLS_REQUIRED, CONFIG_TLS_OFF };
 
 /* [tls] and [tls NAME] */
@@ -48,7 +55,7 @@ struct config_listener {
 	struct config_address *addresses;
 	size_t n_addresses;
 	const char *http2; /* which plugin takes HTTP/2; "" the first that offers it */
-	bool admin;        /* class = admin */
+	enum config_class class;
 	enum config_tls tls;
 	bool proxy_protocol; /* required */
 	struct config_network *trusted;
@@ -62,12 +69,27 @@ struct config_entry {
 	bool asked;        /* the plugin knows it */
 };
 
+/* An option of the command line that only a plugin can use, and that was given. */
+struct config_flag {
+	const char *option; /* "metrics-port" */
+	const char *value;
+	const char *origin; /* "--metrics-port" or "NB_METRICS_PORT" */
+	bool asked;         /* a plugin took it */
+};
+
+struct config_flags {
+	struct config_flag list[CONFIG_FLAGS_MAX];
+	size_t n;
+};
+
 struct config_plugin {
 	char name[CONFIG_NAME_MAX];
 	const char *path; /* of the .so */
 	bool enabled;
 	struct config_entry *entries; /* all but file and enabled */
 	size_t n_entries;
+	unsigned n_spare;           /* entries that there is room for beyond these */
+	struct config_flags *flags; /* of its configuration */
 };
 
 struct config {
@@ -75,7 +97,8 @@ struct config {
 
 	/* [daemon] */
 	enum nbs_level log_level;
-	const char *log_file, *user, *plugin_dir;
+	const char *log_file, *user, *plugin_dir, *control_socket;
+	bool control_socket_set; /* by the file; otherwise the daemon can do without */
 	int64_t io_threads; /* 0: as many as processors */
 	int64_t shutdown_grace;
 
@@ -106,6 +129,7 @@ struct config {
 	size_t n_listeners;
 	struct config_plugin *plugins;
 	size_t n_plugins;
+	struct config_flags flags;
 
 	struct config_store *store; /* owns every string above */
 };
@@ -132,6 +156,9 @@ int config_plugin_duration(struct config_plugin *p, const char *key, int64_t min
                            int64_t *ms);
 int config_plugin_size(struct config_plugin *p, const char *key, int64_t min, int64_t max,
                        int64_t *bytes);
+/* From now on `key`, which is KEPT, has the value of that option, which outranks the file's.
+ * -ENOENT: it was not given.  -ENOBUFS: for more keys than there are options. */
+int config_plugin_flag(struct config_plugin *p, const char *option, const char *key);
 /* -EINVAL and one line for each key that the plugin does not know. */
 int config_plugin_unknown(const struct config_plugin *p,
                           bool (*knows)(const void *arg, const char *key), const void *arg);

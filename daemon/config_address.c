@@ -108,6 +108,11 @@ static in_port_t port_of(const struct config_address *a)
 	return ((const struct sockaddr_in *)&a->sa)->sin_port;
 }
 
+unsigned config_address_port(const struct config_address *a)
+{
+	return ntohs(port_of(a));
+}
+
 static bool same_host(const struct config_address *a, const struct config_address *b)
 {
 	const struct sockaddr_in *a4 = (const struct sockaddr_in *)&a->sa;

@@ -13,6 +13,8 @@
 /* 0 and *out, or -EINVAL with *expected in static words. */
 int config_address_parse(struct config_address *out, const char *text, size_t len,
                          const char **expected);
+/* In the machine's order; 0: the kernel chooses. */
+unsigned config_address_port(const struct config_address *a);
 /* Whether not both can be bound at once.  Port 0 never collides. */
 bool config_address_collide(const struct config_address *a, const struct config_address *b);
 

@@ -2,6 +2,7 @@
  * A configuration from its sections: every value through the table of keys.
  */
 #include "config_build.h"
+#include "config_flag.h"
 #include "config_listen.h"
 #include "config_store.h"
 #include "log.h"
@@ -119,13 +120,16 @@ void config_build_pairs(struct config *cfg)
 	cfg->n_pairs = (size_t)(kept - cfg->pairs);
 }
 
-/* The keys that the table does not know are the plugin's own: room for `n` of them. */
+/* The keys that the table does not know are the plugin's own: room for `n` of them, and for those
+ * that the command line stands for. */
 static struct config_plugin *add_plugin(struct config *cfg, const char *name, size_t n)
 {
 	struct config_plugin *p = &cfg->plugins[cfg->n_plugins];
 
-	if (n > 0 && (p->entries = calloc(n, sizeof(*p->entries))) == NULL)
+	if ((p->entries = calloc(n + CONFIG_FLAGS_MAX, sizeof(*p->entries))) == NULL)
 		return NULL;
+	p->n_spare = CONFIG_FLAGS_MAX;
+	p->flags = &cfg->flags;
 	snprintf(p->name, sizeof(p->name), "%s", name);
 	config_build_defaults(CONFIG_PLUGIN, p);
 	cfg->n_plugins++;
@@ -224,6 +228,10 @@ static int set_section(struct config_build *b, const struct config_section *s)
 	case CONFIG_PAIR:
 		return set_keys(b, CONFIG_PAIR, add_pair(b->cfg, name), s);
 	case CONFIG_PLUGIN:
+		if (strcmp(name, CONFIG_HTTP2_OFF) == 0)
+			config_fault(&b->faults, s->where,
+			             "[%s]: expected another name, %s is what http2 says for none",
+			             s->text, name);
 		p = add_plugin(b->cfg, name, s->n_entries);
 		return p ? set_keys(b, CONFIG_PLUGIN, p, s) : -ENOMEM;
 	default:
@@ -258,6 +266,25 @@ static int add_default_plugins(struct config *cfg)
 	return 0;
 }
 
+/* FLAG_PLUGINS: "OPTION:PLUGIN ...".  A plugin whose option is given is wanted without a section,
+ * too; one that has a section goes by that. */
+static int add_flag_plugins(struct config *cfg)
+{
+	const char *p = FLAG_PLUGINS;
+	char name[CONFIG_NAME_MAX];
+
+	for (p += strspn(p, " "); *p; p += strspn(p, " ")) {
+		size_t option = strcspn(p, ":"), len = strcspn(p, " ");
+
+		snprintf(name, sizeof(name), "%.*s", (int)(len - option - 1), p + option + 1);
+		if (config_flag_find(&cfg->flags, p, option) && !config_plugin(cfg, name) &&
+		    !add_plugin(cfg, name, 0))
+			return -ENOMEM;
+		p += len;
+	}
+	return 0;
+}
+
 /* [listener signal] alone may lack an address. */
 static int add_default_address(struct config_build *b)
 {
@@ -280,7 +307,8 @@ int config_build_sections(struct config_build *b)
 
 	b->cfg->listeners = calloc(n + 1, sizeof(*b->cfg->listeners)); /* one for --port */
 	b->cfg->pairs = calloc(n + 1, sizeof(*b->cfg->pairs));
-	b->cfg->plugins = calloc(n + count_words(DEFAULT_PLUGINS), sizeof(*b->cfg->plugins));
+	b->cfg->plugins = calloc(n + count_words(DEFAULT_PLUGINS) + count_words(FLAG_PLUGINS),
+	                         sizeof(*b->cfg->plugins));
 	if (!b->cfg->listeners || !b->cfg->pairs || !b->cfg->plugins)
 		return -ENOMEM;
 	add_pair(b->cfg, ""); /* that of [tls], filled by config_build_pairs() */
@@ -289,6 +317,8 @@ int config_build_sections(struct config_build *b)
 			return r;
 	}
 	if (b->cfg->n_plugins == 0 && (r = add_default_plugins(b->cfg)) < 0)
+		return r;
+	if ((r = add_flag_plugins(b->cfg)) < 0)
 		return r;
 	return add_default_address(b);
 }

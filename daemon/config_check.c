@@ -12,6 +12,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 /* One value of the table, as it is and where it came from. */
 struct number {
@@ -83,26 +84,47 @@ static void check_addresses(const struct config *cfg, struct config_faults *faul
 	}
 }
 
+/* A name that is too long has no listener; that is a fault already. */
+static bool is_challenge(const struct config *cfg, const char *name)
+{
+	const struct config_listener *l = config_listen_find(cfg, name);
+
+	return l && l->class == CONFIG_CHALLENGE;
+}
+
+static void check_http2_of(const struct config *cfg, const struct config_section *s,
+                           const struct config_entry *e, struct config_faults *faults)
+{
+	const char *state = "not configured";
+	size_t i;
+
+	if (is_challenge(cfg, s->text + 9)) {
+		config_fault_value(faults, e->where, s->text, e->key,
+		                   "nothing or off with class = challenge", e->value);
+		return;
+	}
+	for (i = 0; i < cfg->n_plugins; i++) {
+		if (strcmp(cfg->plugins[i].name, e->value) == 0)
+			state = cfg->plugins[i].enabled ? NULL : "not enabled";
+	}
+	if (state)
+		config_fault(faults, e->where,
+		             "[%s] http2: expected a plugin, [plugin %.100s] is %s", s->text,
+		             e->value, state);
+}
+
 static void check_http2(const struct config *cfg, const struct config_ini *ini,
                         struct config_faults *faults)
 {
-	size_t i, j;
+	size_t i;
 
 	for (i = 0; i < ini->n_sections; i++) {
 		const struct config_section *s = &ini->sections[i];
 		const struct config_entry *e = config_ini_entry(s, "http2", 5);
-		const char *state = "not configured";
 
-		if (!e || strncmp(s->text, "listener ", 9) != 0 || !e->value[0])
-			continue;
-		for (j = 0; j < cfg->n_plugins; j++) {
-			if (strcmp(cfg->plugins[j].name, e->value) == 0)
-				state = cfg->plugins[j].enabled ? NULL : "not enabled";
-		}
-		if (state)
-			config_fault(faults, e->where,
-			             "[%s] http2: expected a plugin, [plugin %.100s] is %s",
-			             s->text, e->value, state);
+		if (e && strncmp(s->text, "listener ", 9) == 0 && e->value[0] &&
+		    strcmp(e->value, CONFIG_HTTP2_OFF) != 0)
+			check_http2_of(cfg, s, e, faults);
 	}
 }
 
@@ -143,9 +165,6 @@ static void check_client_ca(const struct config *cfg, struct config_faults *faul
 
 	if (!cfg->client_ca[0])
 		return;
-	if (cfg->n_pairs == 0)
-		config_fault(faults, where,
-		             "[tls] client-ca: expected cert-file and cert-key as well, got none");
 	for (i = 0; i < cfg->n_listeners; i++) {
 		if (cfg->listeners[i].tls == CONFIG_TLS_AUTO)
 			config_fault(faults, where,
@@ -162,14 +181,9 @@ static const char *where_in(const struct config_section *s, const char *key)
 	return config_ini_entry(s, key, strlen(key))->where;
 }
 
-static void check_listener(const struct config *cfg, const struct config_listener *l,
-                           const struct config_section *s, struct config_faults *faults)
+static void check_listener(const struct config_listener *l, const struct config_section *s,
+                           struct config_faults *faults)
 {
-	if (l->tls == CONFIG_TLS_REQUIRED && cfg->n_pairs == 0)
-		config_fault(faults, where_in(s, "tls"),
-		             "[%s] tls: expected cert-file and cert-key in [tls] for required, "
-		             "got none",
-		             s->text);
 	if (l->proxy_protocol && l->n_trusted == 0)
 		config_fault(faults, where_in(s, "proxy-protocol"),
 		             "[%s] proxy-protocol: expected trusted-proxies as well, got none",
@@ -188,7 +202,7 @@ static void check_listeners(const struct config *cfg, const struct config_ini *i
 
 	for (s = ini->sections; s < ini->sections + ini->n_sections; s++) {
 		if (strncmp(s->text, "listener ", 9) == 0)
-			check_listener(cfg, config_listen_find(cfg, s->text + 9), s, faults);
+			check_listener(config_listen_find(cfg, s->text + 9), s, faults);
 	}
 }
 
@@ -199,6 +213,22 @@ static void check_user(const struct config *cfg, struct config_faults *faults)
 	if (cfg->user[0] && !getpwnam(cfg->user))
 		config_fault_value(faults, cfg->store->where[config_key_index(key)], "daemon",
 		                   "user", "a user of this machine", cfg->user);
+}
+
+/* Whole, since the command line finds the daemon by it, from any directory. */
+static void check_control_socket(const struct config *cfg, struct config_faults *faults)
+{
+	const struct config_key *key = config_key_find(CONFIG_DAEMON, "control-socket");
+	char expected[CONFIG_WORDS];
+
+	if (!cfg->control_socket[0] ||
+	    (cfg->control_socket[0] == '/' &&
+	     strlen(cfg->control_socket) < sizeof(((struct sockaddr_un *)0)->sun_path)))
+		return;
+	snprintf(expected, sizeof(expected), "a path from / on of at most %zu bytes, or nothing",
+	         sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+	config_fault_value(faults, cfg->store->where[config_key_index(key)], "daemon",
+	                   key->name, expected, cfg->control_socket);
 }
 
 void config_check(const struct config *cfg, const struct config_ini *ini,
@@ -214,4 +244,5 @@ void config_check(const struct config *cfg, const struct config_ini *ini,
 	check_addresses(cfg, faults);
 	check_http2(cfg, ini, faults);
 	check_user(cfg, faults);
+	check_control_socket(cfg, faults);
 }

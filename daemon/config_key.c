@@ -38,7 +38,7 @@
 		    offsetof(struct config, member), NULL, NULL                     \
 	}
 
-static const char *const class_words[] = {"public", "admin", NULL};
+static const char *const class_words[] = {"public", "admin", "challenge", NULL};
 static const char *const tls_words[] = {"auto", "required", "off", NULL}; /* enum config_tls */
 static const char *const proxy_words[] = {"off", "required", NULL};
 static const char *const version_words[] = {"1.2", "1.3", NULL};
@@ -52,6 +52,8 @@ static const struct config_key keys[] = {
 	TEXT(CONFIG_DAEMON, "user", 0, NULL, "", RESTART, struct config, user),
 	TEXT(CONFIG_DAEMON, "plugin-dir", 1, "a directory", PLUGIN_DIR, RESTART,
 	     struct config, plugin_dir),
+	TEXT(CONFIG_DAEMON, "control-socket", 0, NULL, "/run/netbird-signal.sock", RESTART,
+	     struct config, control_socket),
 	NUMBER(CONFIG_DAEMON, "io-threads", CONFIG_COUNT, 0, 64, "0", RESTART, io_threads),
 	NUMBER(CONFIG_DAEMON, "shutdown-grace", CONFIG_DURATION, 0, MINUTES(5), "5s",
 	       RESTART, shutdown_grace),
@@ -59,8 +61,8 @@ static const struct config_key keys[] = {
 	OTHER(CONFIG_LISTENER, "address", CONFIG_ADDRESSES, "*:10000", RESTART,
 	      struct config_listener, addresses),
 	OTHER(CONFIG_LISTENER, "http2", CONFIG_NAME, "", RESTART, struct config_listener, http2),
-	WORDS(CONFIG_LISTENER, "class", CONFIG_SWITCH, class_words, 0, "public", RESTART,
-	      struct config_listener, admin),
+	WORDS(CONFIG_LISTENER, "class", CONFIG_CHOICE, class_words, CONFIG_PUBLIC, "public",
+	      RESTART, struct config_listener, class),
 	WORDS(CONFIG_LISTENER, "tls", CONFIG_CHOICE, tls_words, CONFIG_TLS_AUTO, "auto", RESTART,
 	      struct config_listener, tls),
 	WORDS(CONFIG_LISTENER, "proxy-protocol", CONFIG_SWITCH, proxy_words, 0, "off", RESTART,
@@ -168,7 +170,7 @@ void config_key_expected(const struct config_key *key, char out[static CONFIG_WO
 {
 	static const char *const words[] = {
 	    [CONFIG_BOOL] = "yes or no",
-	    [CONFIG_NAME] = "the name of a plugin, or nothing",
+	    [CONFIG_NAME] = "the name of a plugin, off, or nothing",
 	    [CONFIG_LEVEL] = "error, warn, info or debug",
 	    [CONFIG_ADDRESSES] = CONFIG_ADDRESS_EXPECTED,
 	    [CONFIG_NETWORKS] = CONFIG_NETWORK_EXPECTED,

@@ -3,6 +3,7 @@
  */
 #include "config.h"
 #include "config_fault.h"
+#include "config_flag.h"
 #include "config_value.h"
 #include "log.h"
 
@@ -100,6 +101,26 @@ int config_plugin_bool(struct config_plugin *p, const char *key, int *val)
 	if (config_value_bool(e->value, &yes) < 0)
 		return refuse(p, e, "yes or no");
 	*val = yes;
+	return 0;
+}
+
+int config_plugin_flag(struct config_plugin *p, const char *option, const char *key)
+{
+	struct config_flag *f = config_flag_find(p->flags, option, strlen(option));
+	struct config_entry *e = find(p, key);
+
+	if (!f)
+		return -ENOENT;
+	if (!e && p->n_spare == 0)
+		return -ENOBUFS;
+	if (!e) {
+		p->n_spare--;
+		e = &p->entries[p->n_entries++];
+		e->key = key;
+	}
+	e->value = f->value;
+	e->where = f->origin;
+	f->asked = true;
 	return 0;
 }
 

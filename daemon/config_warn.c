@@ -74,7 +74,7 @@ static bool same_networks(const struct config_listener *a, const struct config_l
 
 static bool same_listener(const struct config_listener *a, const struct config_listener *b)
 {
-	return a->admin == b->admin && strcmp(a->http2, b->http2) == 0 && a->tls == b->tls &&
+	return a->class == b->class && strcmp(a->http2, b->http2) == 0 && a->tls == b->tls &&
 	       a->proxy_protocol == b->proxy_protocol && same_networks(a, b) &&
 	       same_addresses(a, b);
 }

@@ -24,34 +24,25 @@ struct conns {
 	_Atomic uint64_t last_id;
 	struct nbs_conn *first[IO_INDEX_MAX]; /* by thread, touched there only */
 	struct nbs_metric *open, *accepted, *refused[CONN_REFUSALS];
+	struct conn_protocols protocols;
 };
 
-static const char *const refusal_words[CONN_REFUSALS] = {
-    [CONN_REFUSED_LIMIT] = "too many connections from this address",
-    [CONN_REFUSED_SILENT] = "did not say in time what it wants",
-    [CONN_REFUSED_LEFT] = "left before it said what it wants",
-    [CONN_REFUSED_UNKNOWN] = "speaks no known protocol",
-    [CONN_REFUSED_UNSERVED] = "speaks a protocol that this listener does not serve",
-    [CONN_REFUSED_PLAINTEXT] = "speaks plaintext where TLS is required",
-    [CONN_REFUSED_PROXY] = "sent no valid PROXY header",
-    [CONN_REFUSED_UNTRUSTED] = "is no trusted proxy",
-    [CONN_REFUSED_TLS] = "failed in the TLS handshake",
-    [CONN_REFUSED_HANDSHAKES] = "stalled in the TLS handshake while others waited",
-    [CONN_REFUSED_ERROR] = "could not be served",
-};
-
-static const char *const refusal_labels[CONN_REFUSALS] = {
-    [CONN_REFUSED_LIMIT] = "reason=\"address_limit\"",
-    [CONN_REFUSED_SILENT] = "reason=\"handshake_timeout\"",
-    [CONN_REFUSED_LEFT] = "reason=\"left\"",
-    [CONN_REFUSED_UNKNOWN] = "reason=\"unknown_protocol\"",
-    [CONN_REFUSED_UNSERVED] = "reason=\"unserved_protocol\"",
-    [CONN_REFUSED_PLAINTEXT] = "reason=\"plaintext\"",
-    [CONN_REFUSED_PROXY] = "reason=\"proxy_header\"",
-    [CONN_REFUSED_UNTRUSTED] = "reason=\"untrusted_proxy\"",
-    [CONN_REFUSED_TLS] = "reason=\"tls_handshake\"",
-    [CONN_REFUSED_HANDSHAKES] = "reason=\"handshake_limit\"",
-    [CONN_REFUSED_ERROR] = "reason=\"error\"",
+static const struct {
+	const char *labels, *words;
+} refusals[CONN_REFUSALS] = {
+    [CONN_REFUSED_LIMIT] = {"reason=\"address_limit\"", "too many connections from this address"},
+    [CONN_REFUSED_SILENT] = {"reason=\"handshake_timeout\"", "did not say in time what it wants"},
+    [CONN_REFUSED_LEFT] = {"reason=\"left\"", "left before it said what it wants"},
+    [CONN_REFUSED_UNKNOWN] = {"reason=\"unknown_protocol\"", "speaks no known protocol"},
+    [CONN_REFUSED_UNSERVED] = {"reason=\"unserved_protocol\"",
+                               "speaks a protocol that this listener does not serve"},
+    [CONN_REFUSED_PLAINTEXT] = {"reason=\"plaintext\"", "speaks plaintext where TLS is required"},
+    [CONN_REFUSED_PROXY] = {"reason=\"proxy_header\"", "sent no valid PROXY header"},
+    [CONN_REFUSED_UNTRUSTED] = {"reason=\"untrusted_proxy\"", "is no trusted proxy"},
+    [CONN_REFUSED_TLS] = {"reason=\"tls_handshake\"", "failed in the TLS handshake"},
+    [CONN_REFUSED_HANDSHAKES] = {"reason=\"handshake_limit\"",
+                                 "stalled in the TLS handshake while others waited"},
+    [CONN_REFUSED_ERROR] = {"reason=\"error\"", "could not be served"},
 };
 
 static int register_metrics(struct conns *c, struct metrics *metrics)
@@ -68,7 +59,7 @@ static int register_metrics(struct conns *c, struct metrics *metrics)
 		    &c->refused[i],
 		    NBS_COUNTER,
 		    "connections_refused_total",
-		    refusal_labels[i],
+		    refusals[i].labels,
 		    "Connections closed before a plugin had them, by reason.",
 		    NULL,
 		    0};
@@ -83,7 +74,8 @@ int conns_open(struct conns **out, const struct conns_parts *parts, struct metri
 	if (c == NULL)
 		return -ENOMEM;
 	c->parts = *parts;
-	if ((r = register_metrics(c, metrics)) < 0) {
+	if ((r = register_metrics(c, metrics)) < 0 ||
+	    (r = conn_protocol_register(&c->protocols, metrics)) < 0) {
 		free(c);
 		return r;
 	}
@@ -104,6 +96,11 @@ void conns_configure(struct conns *c, uint64_t handshake_timeout_ms)
 const struct conns_parts *conn_parts(const struct nbs_conn *conn)
 {
 	return &conn->conns->parts;
+}
+
+const struct conn_protocols *conn_protocols(const struct nbs_conn *conn)
+{
+	return &conn->conns->protocols;
 }
 
 uint64_t conn_handshake_timeout(const struct nbs_conn *conn)
@@ -178,7 +175,7 @@ static void turn_away(struct conns *c, const struct conn_origin *origin,
 	metrics_count(c->refused[why]);
 	conn_address_text(text, &remote->sa);
 	log_limited(&limit, NBS_WARN, "listener", "connection closed: %s listener=%s remote=%s",
-	            refusal_words[why], origin->listener, text);
+	            refusals[why].words, origin->listener, text);
 }
 
 static struct nbs_conn *record(struct conns *c, const struct conn_origin *origin,
@@ -224,6 +221,7 @@ void conn_accepted(struct conns *c, const struct conn_origin *origin, int fd, in
 	conn->arrived = begin;
 	conn->task.run = arrive;
 	metrics_record(c->open, 1);
+	conn_protocol_begin(conn);
 	io_post(conn->thread, &conn->task);
 }
 
@@ -293,6 +291,7 @@ void conn_release(struct nbs_conn *conn)
 	}
 	conn_drop_watch(conn);
 	tls_release(conn);
+	conn_protocol_end(conn);
 	if (conn->inside == NULL)
 		leave_limits(conn);
 	free(conn->inside);
@@ -320,10 +319,10 @@ void conn_count_refused(struct nbs_conn *conn, enum conn_refusal why)
 	conn_address_text(text, &conn->remote.sa);
 	if (log_enabled(NBS_DEBUG))
 		log_debug("listener", "connection closed: %s listener=%s remote=%s",
-		          refusal_words[why], conn->origin->listener, text);
+		          refusals[why].words, conn->origin->listener, text);
 	else
 		log_limited(&limits[why], NBS_INFO, "listener",
-		            "connection closed: %s listener=%s remote=%s", refusal_words[why],
+		            "connection closed: %s listener=%s remote=%s", refusals[why].words,
 		            conn->origin->listener, text);
 }
 
@@ -386,7 +385,7 @@ void conn_about(struct nbs_conn *conn, struct nbs_conn_about *about)
 		conn_address_text(full.remote, &conn->remote.sa);
 		conn_address_text(full.local, &local.sa);
 		snprintf(full.listener, sizeof(full.listener), "%s", conn->origin->listener);
-		full.admin = conn->origin->admin;
+		full.admin = conn->origin->class == NBS_ADMIN;
 		if (conn->proxy != NULL)
 			conn_address_text(full.proxy, &conn->proxy->sa);
 		tls_about(conn, &full);

@@ -11,10 +11,12 @@
  *   stream.c    serves it as a byte stream                            (CONN_STREAM and after)
  *   pump.c      consumes a stream for a service that wants a socket
  *   carried.c   what a plugin carries inside a WebSocket, as a record of its own
+ *   conn_protocol.c  counts what is spoken on them
  */
 #ifndef CONN_H
 #define CONN_H
 
+#include "conn_protocol.h"
 #include "io.h"
 
 #include <netbird-signal/plugin.h>
@@ -43,7 +45,7 @@ union conn_address {
 /* Where a connection came in; lives as long as any of its connections. */
 struct conn_origin {
 	char listener[32];
-	bool admin;
+	unsigned class;                       /* NBS_PUBLIC, NBS_ADMIN or NBS_CHALLENGE */
 	struct service *http2;                /* NULL: nobody takes HTTP/2 here */
 	bool plaintext, tls;                  /* what is taken here; one of them at least */
 	bool proxy_protocol;                  /* a PROXY header comes first */
@@ -100,7 +102,8 @@ struct nbs_conn {
 	struct tls_session *tls;       /* after the handshake, or NULL */
 	struct nbs_conn_about *inside; /* of a record inside another connection: what that one is */
 	unsigned char phase;
-	bool counted_address; /* conn_limits_address_leave() is owed */
+	unsigned char protocol, tls_version; /* conn_protocol.c: the gauge that it is in */
+	bool counted_address;                /* conn_limits_address_leave() is owed */
 
 	/* CONN_STREAM and after. */
 	bool paused, saw_eof, short_write, released, reset;
@@ -137,6 +140,7 @@ void conn_accepted(struct conns *c, const struct conn_origin *origin, int fd, in
 
 /* The rest is [conn] and between the files above. */
 const struct conns_parts *conn_parts(const struct nbs_conn *conn);
+const struct conn_protocols *conn_protocols(const struct nbs_conn *conn);
 uint64_t conn_handshake_timeout(const struct nbs_conn *conn);
 /* Moves the record to another thread, where run(conn) is called; watched by nobody meanwhile, its
  * timer cancelled.  It must not be touched here afterwards. */

@@ -1,4 +1,4 @@
-/* signalfd, timerfd and an eventfd for posts in one poll(). */
+/* signalfd, timerfd, an eventfd for posts, and what others watch, in one poll(). */
 #include "control.h"
 
 #include "clock.h"
@@ -23,8 +23,13 @@ struct post {
 	void *arg;
 };
 
+/* Places in the list that poll() gets. */
+enum { SIGNALS, TIMER, POSTS, OWN };
+
 struct control {
 	int signal_fd, timer_fd, post_fd;
+	struct pollfd fds[OWN + CONTROL_WATCHES_MAX]; /* of no watch: -1, which poll() skips */
+	struct control_watch *watches[CONTROL_WATCHES_MAX];
 	atomic_bool quit;
 	pthread_mutex_t lock; /* a leaf: the posts */
 	struct post *first, *last;
@@ -50,6 +55,8 @@ int control_open(struct control **out)
 	if (c == NULL)
 		return -ENOMEM;
 	c->signal_fd = c->timer_fd = c->post_fd = -1;
+	for (size_t i = 0; i < OWN + CONTROL_WATCHES_MAX; i++)
+		c->fds[i] = (struct pollfd){.fd = -1, .events = POLLIN};
 	pthread_mutex_init(&c->lock, NULL);
 	if ((r = -block_signals(&set)) < 0)
 		goto err;
@@ -59,6 +66,9 @@ int control_open(struct control **out)
 		r = -errno;
 		goto err;
 	}
+	c->fds[SIGNALS].fd = c->signal_fd;
+	c->fds[TIMER].fd = c->timer_fd;
+	c->fds[POSTS].fd = c->post_fd;
 	*out = c;
 	return 0;
 err:
@@ -96,6 +106,28 @@ void control_set_tick(struct control *c, unsigned ms)
 	const struct itimerspec spec = {.it_interval = every, .it_value = every};
 
 	timerfd_settime(c->timer_fd, 0, &spec, NULL);
+}
+
+int control_watch(struct control *c, struct control_watch *watch)
+{
+	for (size_t i = 0; i < CONTROL_WATCHES_MAX; i++) {
+		if (c->watches[i] != NULL)
+			continue;
+		c->watches[i] = watch;
+		c->fds[OWN + i] = (struct pollfd){.fd = watch->fd, .events = POLLIN};
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+void control_unwatch(struct control *c, struct control_watch *watch)
+{
+	for (size_t i = 0; i < CONTROL_WATCHES_MAX; i++) {
+		if (c->watches[i] != watch)
+			continue;
+		c->watches[i] = NULL;
+		c->fds[OWN + i].fd = -1;
+	}
 }
 
 static void ring(struct control *c)
@@ -171,24 +203,30 @@ static void read_signals(struct control *c, const struct control_ops *ops, void 
 	}
 }
 
+/* One that was unwatched by an earlier one's event is NULL; one that took its place has no
+ * `revents`. */
+static void run_watches(struct control *c)
+{
+	for (size_t i = 0; i < CONTROL_WATCHES_MAX; i++)
+		if (c->watches[i] != NULL && c->fds[OWN + i].revents != 0)
+			c->watches[i]->event(c->watches[i]);
+}
+
 void control_run(struct control *c, const struct control_ops *ops, void *arg)
 {
-	struct pollfd fds[] = {{.fd = c->signal_fd, .events = POLLIN},
-	                       {.fd = c->timer_fd, .events = POLLIN},
-	                       {.fd = c->post_fd, .events = POLLIN}};
-
 	while (!atomic_load(&c->quit)) {
-		if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0)
+		if (poll(c->fds, OWN + CONTROL_WATCHES_MAX, -1) < 0)
 			continue; /* EINTR, or no memory for a moment */
-		if (fds[0].revents != 0)
+		if (c->fds[SIGNALS].revents != 0)
 			read_signals(c, ops, arg);
-		if (fds[1].revents != 0) {
+		if (c->fds[TIMER].revents != 0) {
 			swallow(c->timer_fd);
 			ops->tick(arg, clock_ms());
 		}
-		if (fds[2].revents != 0) {
+		if (c->fds[POSTS].revents != 0) {
 			swallow(c->post_fd);
 			control_run_posts(c);
 		}
+		run_watches(c);
 	}
 }

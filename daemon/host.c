@@ -2,8 +2,11 @@
 #include "host_private.h"
 
 #include "carried.h"
+#include "certstore.h"
+#include "commands.h"
 #include "conn.h"
 #include "control.h"
+#include "declared.h"
 #include "forwarder.h"
 #include "http.h"
 #include "log.h"
@@ -195,6 +198,37 @@ static void do_ready_object(struct nbs_host *table, const char *why)
 	ready_object(host_of(table)->core->ready, host_of(table)->name, why);
 }
 
+static int do_listener_register(struct nbs_host *table, const struct nbs_listener *listener)
+{
+	struct host *h = host_of(table);
+	int r = check_init(h, "a listener");
+
+	return r < 0 ? r : declared_add(h->core->declared, h->name, listener);
+}
+
+static int do_cert_provide(struct nbs_host *table, const struct nbs_cert *cert)
+{
+	return certstore_provide(host_of(table)->core->certs, host_of(table)->name, cert);
+}
+
+static int do_cert_withdraw(struct nbs_host *table, const char *name)
+{
+	return certstore_withdraw(host_of(table)->core->certs, host_of(table)->name, name);
+}
+
+static int do_command_register(struct nbs_host *table, const struct nbs_command *command, void *arg)
+{
+	struct host *h = host_of(table);
+	int r;
+
+	if ((r = check_init(h, "a command")) < 0)
+		return r;
+	if ((r = commands_add(h->core->commands, h->name, command, arg)) < 0)
+		log_error("plugin", "plugin %s: its command %s is not valid: %s", h->name,
+		          command->name != NULL ? command->name : "", strerror(-r));
+	return r;
+}
+
 static const struct nbs_host functions = {
     .size = sizeof(struct nbs_host),
     .abi = NBS_ABI,
@@ -248,6 +282,12 @@ static const struct nbs_host functions = {
     .carried_bytes = carried_bytes,
     .carried_writable = carried_writable,
     .carried_end = carried_end,
+    .listener_register = do_listener_register,
+    .conf_flag = host_conf_flag,
+    .cert_provide = do_cert_provide,
+    .cert_withdraw = do_cert_withdraw,
+    .command_register = do_command_register,
+    .call_print = commands_print,
 };
 
 struct host *host_new(const struct host_core *core, const char *plugin, struct config_plugin *conf)
@@ -279,6 +319,7 @@ struct nbs_host *host_table(struct host *h)
 void host_set_conf(struct host *h, struct config_plugin *conf)
 {
 	h->conf = conf;
+	host_conf_apply_flags(h);
 }
 
 void host_allow_register(struct host *h, bool allow)

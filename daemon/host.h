@@ -9,10 +9,12 @@
 
 #include <stdbool.h>
 
+struct certstore;
+struct commands;
 struct config_plugin;
 struct control;
+struct declared;
 struct forwarder;
-struct conn_limits;
 struct metrics;
 struct ready;
 struct registry;
@@ -28,6 +30,9 @@ struct host_core {
 	struct services *services;
 	struct routes *routes;
 	struct ready *ready;
+	struct declared *declared;
+	struct commands *commands;
+	struct certstore *certs;
 	struct nbs_limits limits;
 };
 

@@ -18,6 +18,10 @@ struct host {
 	size_t n_strings;
 	const char **keys; /* of these the keys */
 	size_t n_keys;
+	struct host_flag { /* what conf_flag() was asked for; a new section gets it as well */
+		const char *option, *key;
+	} flags[CONFIG_FLAGS_MAX];
+	size_t n_flags;
 };
 
 /* The table that a plugin has is the host. */
@@ -34,6 +38,9 @@ int host_conf_duration(struct nbs_host *table, const char *key, int64_t min, int
                        int64_t *ms);
 int host_conf_size(struct nbs_host *table, const char *key, int64_t min, int64_t max,
                    int64_t *bytes);
+int host_conf_flag(struct nbs_host *table, const char *option, const char *key);
+/* After h->conf was set. */
+void host_conf_apply_flags(struct host *h);
 void host_conf_free(struct host *h);
 
 #endif

@@ -14,7 +14,7 @@
 
 unsigned http_conn_class(const struct http_conn *c)
 {
-	return c->conn->origin->admin ? NBS_ADMIN : NBS_PUBLIC;
+	return c->conn->origin->class;
 }
 
 void http_conn_soon(struct http_conn *c)

@@ -2,10 +2,12 @@
  * What goes out before a connection becomes a WebSocket.  It does not go through libwebsockets:
  * that would keep what the socket does not take, and meanwhile look again and again at bytes that
  * the client has sent and that it does not want yet.  So the rest is kept here, reading is stopped,
- * and the thread's epoll says when there is room.
+ * and the thread's epoll says when there is room.  There is no stream here: of the socket channel
+ * only send() is used.
  */
 #include "http_private.h"
 
+#include "channel.h"
 #include "conn.h"
 
 #include <errno.h>
@@ -19,24 +21,6 @@ struct unsent {
 	bool close; /* afterwards */
 	unsigned char bytes[];
 };
-
-static int send_some(struct http_conn *c, const unsigned char *bytes, size_t len, size_t *sent)
-{
-	ssize_t n;
-
-	*sent = 0;
-	while (*sent < len) {
-		n = send(c->conn->source.fd, bytes + *sent, len - *sent,
-		         MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n >= 0)
-			*sent += (size_t)n;
-		else if (errno == EAGAIN)
-			break;
-		else if (errno != EINTR)
-			return -errno;
-	}
-	return 0;
-}
 
 static int keep(struct http_conn *c, const unsigned char *bytes, size_t len)
 {
@@ -55,12 +39,13 @@ static int keep(struct http_conn *c, const unsigned char *bytes, size_t len)
 
 int http_send(struct http_conn *c, const void *bytes, size_t len)
 {
-	size_t sent = 0;
-	int r;
+	ssize_t sent = 0;
 
-	if (c->unsent == NULL && (r = send_some(c, bytes, len, &sent)) < 0)
-		return r;
-	return sent < len ? keep(c, (const unsigned char *)bytes + sent, len - sent) : 0;
+	if (c->unsent == NULL && (sent = socket_channel.send(c->conn, bytes, len)) < 0)
+		return (int)sent;
+	bytes = (const unsigned char *)bytes + sent;
+	len -= (size_t)sent;
+	return len > 0 ? keep(c, bytes, len) : 0;
 }
 
 bool http_send_is_done(const struct http_conn *c)
@@ -109,15 +94,15 @@ static void room(struct io_source *source, uint32_t events)
 	struct nbs_conn *conn = (struct nbs_conn *)source;
 	struct http_conn *c = conn->cookie;
 	struct unsent *u = c->unsent;
-	size_t sent = 0;
+	ssize_t sent = 0;
 
 	if ((events & (EPOLLERR | EPOLLHUP)) ||
-	    send_some(c, u->bytes + u->at, u->len - u->at, &sent) < 0) {
+	    (sent = socket_channel.send(conn, u->bytes + u->at, u->len - u->at)) < 0) {
 		io_unwatch(c->http->thread, source);
 		http_conn_kill(c);
 		return;
 	}
-	u->at += sent;
+	u->at += (size_t)sent;
 	if (u->at == u->len)
 		done(c);
 	else if (sent > 0)

@@ -207,6 +207,7 @@ int http_ws_opened(struct http_conn *c)
 	c->ws = ws;
 	c->phase = HTTP_WEBSOCKET;
 	metrics_record(c->http->websockets, 1);
+	conn_protocol_decided(c->conn, CONN_WEBSOCKET);
 	http_pings_add(&c->http->pings, ws);
 	if ((r = path->ops->open(path->arg, ws, &ws->ops, &ws->cookie)) < 0) {
 		ws->ops = NULL;

@@ -1,10 +1,6 @@
 /* Accepting.  See listener.h. */
-#include "listener.h"
+#include "listener_private.h"
 
-#include "config.h"
-#include "conn.h"
-#include "io.h"
-#include "listen_socket.h"
 #include "conn_limits.h"
 #include "log.h"
 #include "metrics.h"
@@ -12,8 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -22,106 +16,10 @@
 /* So that one busy listener leaves time for what else its thread does. */
 #define ACCEPTS_PER_TURN 32
 
-struct listening {
-	struct io_source source; /* first; fd -1: not bound */
-	struct listeners *all;
-	struct config_address address;
-	struct conn_origin origin;
-};
-
-struct listeners {
-	struct io *io;
-	struct conn_limits *limits;
-	struct conns *conns;
-	struct nbs_metric *paused_total;
-	pthread_mutex_t lock; /* a leaf: pausing and resuming */
-	bool accepting, public_paused, admin_paused;
-	bool retry; /* at the next tick: descriptors or memory were missing */
-	size_t n;
-	struct listening sockets[];
-};
-
-static size_t count_addresses(const struct config *cfg)
+/* Only these have the reserve of conn_limits.h. */
+static bool is_admin(const struct listening *s)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < cfg->n_listeners; i++)
-		n += cfg->listeners[i].n_addresses;
-	return n;
-}
-
-static int add_listener(struct listeners *all, const struct config_listener *l,
-                        struct services *services)
-{
-	struct service *http2 = services_find(services, "h2", l->http2);
-
-	if (http2 == NULL && *l->http2 != '\0') {
-		log_error("listener",
-		          "[listener %s] http2: expected a plugin that serves HTTP/2, got \"%s\"",
-		          l->name, l->http2);
-		return -EINVAL;
-	}
-	if (http2 == NULL)
-		log_warn("listener", "[listener %s]: no plugin serves HTTP/2", l->name);
-	for (size_t i = 0; i < l->n_addresses; i++) {
-		struct listening *s = &all->sockets[all->n++];
-
-		s->source.fd = -1;
-		s->all = all;
-		s->address = l->addresses[i];
-		s->origin = (struct conn_origin){.admin = l->admin,
-		                                 .http2 = http2,
-		                                 .plaintext = l->tls != CONFIG_TLS_REQUIRED,
-		                                 .tls = l->tls != CONFIG_TLS_OFF,
-		                                 .proxy_protocol = l->proxy_protocol,
-		                                 .trusted = l->trusted,
-		                                 .n_trusted = l->n_trusted};
-		snprintf(s->origin.listener, sizeof(s->origin.listener), "%s", l->name);
-	}
-	return 0;
-}
-
-int listeners_open(struct listeners **out, const struct config *cfg, struct services *services,
-                   struct metrics *metrics)
-{
-	struct listeners *all =
-	    calloc(1, sizeof(*all) + count_addresses(cfg) * sizeof(struct listening));
-	const struct nbs_metric_desc paused = {
-	    .size = sizeof(paused),
-	    .kind = NBS_COUNTER,
-	    .name = "listener_pauses_total",
-	    .help = "How often accepting paused because of a limit or a lack of descriptors."};
-	int r;
-
-	if (all == NULL)
-		return -ENOMEM;
-	pthread_mutex_init(&all->lock, NULL);
-	if ((r = metrics_register(metrics, &paused, &all->paused_total)) < 0)
-		goto err;
-	for (size_t i = 0; i < cfg->n_listeners; i++)
-		if ((r = add_listener(all, &cfg->listeners[i], services)) < 0)
-			goto err;
-	*out = all;
-	return 0;
-err:
-	listeners_close(all);
-	return r;
-}
-
-int listeners_bind(struct listeners *all)
-{
-	for (size_t i = 0; i < all->n; i++) {
-		struct listening *s = &all->sockets[i];
-		int r = listen_socket_open(&s->address);
-
-		if (r < 0) {
-			log_error("listener", "[listener %s] cannot listen on %s: %s",
-			          s->origin.listener, s->address.text, strerror(-r));
-			return r;
-		}
-		s->source.fd = r;
-	}
-	return 0;
+	return s->origin.class == NBS_ADMIN;
 }
 
 static bool *paused_flag(struct listeners *all, bool admin)
@@ -129,11 +27,17 @@ static bool *paused_flag(struct listeners *all, bool admin)
 	return admin ? &all->admin_paused : &all->public_paused;
 }
 
+/* Whether it is bound, and pauses with those of class admin, or with all others. */
+static bool is_watched(const struct listening *s, bool admin)
+{
+	return s->source.fd >= 0 && is_admin(s) == admin;
+}
+
 /* Lock held. */
 static void unwatch_class(struct listeners *all, bool admin)
 {
 	for (size_t i = 0; i < all->n; i++)
-		for (unsigned t = 0; t < io_count(all->io) && all->sockets[i].origin.admin == admin;
+		for (unsigned t = 0; t < io_count(all->io) && is_watched(&all->sockets[i], admin);
 		     t++)
 			io_unwatch(io_thread_at(all->io, t), &all->sockets[i].source);
 }
@@ -145,7 +49,7 @@ static int watch_class(struct listeners *all, bool admin)
 
 	for (size_t i = 0; i < all->n; i++) {
 		for (unsigned t = 0; t < io_count(all->io); t++) {
-			if (all->sockets[i].origin.admin != admin)
+			if (!is_watched(&all->sockets[i], admin))
 				continue;
 			r = io_watch(io_thread_at(all->io, t), &all->sockets[i].source,
 			             EPOLLIN | EPOLLEXCLUSIVE);
@@ -211,14 +115,14 @@ static bool enter(struct listening *s)
 {
 	struct listeners *all = s->all;
 
-	if (conn_limits_enter(all->limits, s->origin.admin))
+	if (conn_limits_enter(all->limits, is_admin(s)))
 		return true;
-	pause_class(all, s->origin.admin, "max-connections is reached");
+	pause_class(all, is_admin(s), "max-connections is reached");
 	conn_limits_starve(all->limits);
 	/* One may have left between the two; nobody would call us for that one. */
-	if (!conn_limits_enter(all->limits, s->origin.admin))
+	if (!conn_limits_enter(all->limits, is_admin(s)))
 		return false;
-	resume_class(all, s->origin.admin);
+	resume_class(all, is_admin(s));
 	return true;
 }
 
@@ -246,7 +150,7 @@ static void accept_failed(struct listening *s, int err)
 	case ENOMEM:
 		/* The connection stays in the backlog and the socket stays ready: wait for the next
 		 * tick instead of spinning. */
-		pause_class(all, s->origin.admin, strerror(err));
+		pause_class(all, is_admin(s), strerror(err));
 		pthread_mutex_lock(&all->lock);
 		all->retry = true;
 		pthread_mutex_unlock(&all->lock);
@@ -306,19 +210,22 @@ static void accept_some(struct io_source *source, uint32_t events)
 
 static void log_listening(const struct listening *s)
 {
+	static const char *const classes[] = {
+	    [NBS_PUBLIC] = "public", [NBS_ADMIN] = "admin", [NBS_CHALLENGE] = "challenge"};
 	union conn_address local = {0};
 	socklen_t len = sizeof(local);
 	char text[NBS_ADDR_MAX];
 
 	getsockname(s->source.fd, &local.sa, &len);
 	conn_address_text(text, &local.sa);
-	log_info("listener", "listening name=%s address=%s class=%s tls=%s http2=%s%s%s",
-	         s->origin.listener, text, s->origin.admin ? "admin" : "public",
+	log_info("listener", "listening name=%s address=%s class=%s tls=%s http2=%s%s%s%s%s",
+	         s->origin.listener, text, classes[s->origin.class],
 	         !s->origin.tls        ? "off"
 	         : s->origin.plaintext ? "auto"
 	                               : "required",
 	         s->origin.http2 != NULL ? service_plugin(s->origin.http2) : "none",
 	         s->origin.proxy_protocol ? " proxy-protocol=required" : "",
+	         *s->plugin != '\0' ? " plugin=" : "", s->plugin,
 	         s->address.any && local.sa.sa_family == AF_INET6 ? " (IPv4 and IPv6)" : "");
 }
 
@@ -343,7 +250,8 @@ int listeners_start(struct listeners *all, struct io *io, struct conn_limits *li
 		return r;
 	}
 	for (size_t i = 0; i < all->n; i++)
-		log_listening(&all->sockets[i]);
+		if (all->sockets[i].source.fd >= 0)
+			log_listening(&all->sockets[i]);
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Listeners: the bound sockets of the configuration.  Every I/O thread accepts; at a limit, or
- * out of descriptors, accepting pauses, and clients wait in the kernel's backlog.
+ * Listeners: the bound sockets of the configuration and of plugins.  Every I/O thread accepts; at
+ * a limit, or out of descriptors, accepting pauses, and clients wait in the kernel's backlog.
  */
 #ifndef LISTENER_H
 #define LISTENER_H
@@ -9,15 +9,18 @@ struct config;
 struct conns;
 struct io;
 struct conn_limits;
+struct declared;
 struct listeners;
 struct metrics;
 struct services;
 
-/* [main] Makes the listeners of a configuration; no socket yet.  -EINVAL after a line in the log:
- * a listener names a plugin that offers no service. */
-int listeners_open(struct listeners **out, const struct config *cfg, struct services *services,
-                   struct metrics *metrics);
-/* [main] Binds and listens.  A negative errno after a line that names listener and address. */
+/* [main] Makes the listeners of a configuration, and then those of plugins that it leaves room for;
+ * no socket yet.  Both are KEPT.  -EINVAL after a line in the log: a listener names a plugin that
+ * offers no service. */
+int listeners_open(struct listeners **out, const struct config *cfg, struct declared *declared,
+                   struct services *services, struct metrics *metrics);
+/* [main] Binds and listens.  A negative errno after a line that names listener and address; of an
+ * optional one that line is a warning, and it is not there. */
 int listeners_bind(struct listeners *all);
 /* [main] Begins to accept: one line per address. */
 int listeners_start(struct listeners *all, struct io *io, struct conn_limits *limits,

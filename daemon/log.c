@@ -4,6 +4,7 @@
  */
 #include "log.h"
 #include "log_file.h"
+#include "printable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,36 +37,11 @@ static char *log_name;
 
 static const char level_names[][6] = {"ERROR", "WARN ", "INFO ", "DEBUG"};
 
-/* The length of the UTF-8 sequence at s that is safe to show, or 0. */
-static size_t printable(const char *s, size_t n)
-{
-	const unsigned char *u = (const unsigned char *)s;
-	size_t len, i;
-	uint32_t c;
-
-	if (u[0] < 0x80)
-		return u[0] >= 0x20 && u[0] != 0x7f;
-	len = u[0] >= 0xf0 ? 4 : u[0] >= 0xe0 ? 3 : 2;
-	if (u[0] < 0xc2 || u[0] > 0xf4 || len > n)
-		return 0;
-	c = u[0] & (0xffu >> (len + 1));
-	for (i = 1; i < len; i++) {
-		if ((u[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (u[i] & 0x3fu);
-	}
-	/* The first line are controls that a terminal obeys, the others no characters at all. */
-	if (c < 0xa0 || (len == 3 && c < 0x800) || (c >= 0xd800 && c < 0xe000) ||
-	    (len == 4 && (c < 0x10000 || c > 0x10ffff)))
-		return 0;
-	return len;
-}
-
 /* Appends escaped text, leaving TAIL bytes; false when it had to be cut. */
 static bool add(struct line *l, const char *s, size_t n)
 {
 	while (n > 0) {
-		size_t len = printable(s, n), room = len ? len : 4;
+		size_t len = printable_length(s, n), room = len ? len : 4;
 
 		if (l->len + room > sizeof(l->text) - TAIL)
 			return false;

@@ -1,6 +1,7 @@
-/* netbird-signal: the subcommands and their exit codes (0 done, 1 configuration or start failed,
- * 2 usage). */
+/* netbird-signal: the subcommands and their exit codes (0 done, 1 configuration, start or command
+ * failed, 2 usage). */
 #include "config.h"
+#include "control_client.h"
 #include "daemon.h"
 #include "options.h"
 #include "plugin.h"
@@ -10,6 +11,19 @@
 #include <stdio.h>
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* A command of a plugin; the configuration says where its daemon listens. */
+static int ask_daemon(const struct options *opt)
+{
+	struct config *cfg;
+	int status;
+
+	if (config_load(&cfg, opt) < 0)
+		return EXIT_FAILED;
+	status = control_client_call(cfg->control_socket, opt->words, CONTROL_CLIENT_MS);
+	config_free(cfg);
+	return status;
+}
 
 static int with_config(const struct options *opt)
 {
@@ -46,6 +60,8 @@ int main(int argc, char *argv[])
 	case OPTIONS_VERSION:
 		printf("netbird-signal %s (plugin ABI %u)\n", VERSION, NBS_ABI);
 		return EXIT_DONE;
+	case OPTIONS_ASK:
+		return ask_daemon(&opt);
 	default:
 		return with_config(&opt);
 	}

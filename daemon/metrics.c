@@ -100,13 +100,29 @@ static size_t label_length(const char *s)
 	return n + 1;
 }
 
-static bool valid_labels(const char *s)
+/* One bad label makes Prometheus refuse all of a scrape: a name that comes twice, of which "le" is
+ * one, as buckets have it already, or one that it keeps for itself. */
+static bool valid_label(const struct nbs_metric_desc *d, const char *label)
 {
+	const size_t len = name_length(label);
+
+	if (strncmp(label, "__", 2) == 0 ||
+	    (d->kind == NBS_HISTOGRAM && len == 2 && memcmp(label, "le", 2) == 0))
+		return false;
+	for (const char *s = d->labels; s < label; s += label_length(s) + 1)
+		if (name_length(s) == len && memcmp(s, label, len) == 0)
+			return false;
+	return true;
+}
+
+static bool valid_labels(const struct nbs_metric_desc *d)
+{
+	const char *s = d->labels;
 	size_t n;
 
 	if (s == NULL || *s == '\0')
 		return true;
-	while ((n = label_length(s)) > 0) {
+	while ((n = label_length(s)) > 0 && valid_label(d, s)) {
 		s += n;
 		if (*s == '\0')
 			return true;
@@ -131,8 +147,7 @@ static bool valid_bounds(const struct nbs_metric_desc *d)
 static bool valid(const struct nbs_metric_desc *d)
 {
 	return d->name != NULL && *d->name != '\0' && d->name[name_length(d->name)] == '\0' &&
-	       d->help != NULL && d->kind <= NBS_HISTOGRAM && valid_labels(d->labels) &&
-	       valid_bounds(d);
+	       d->help != NULL && d->kind <= NBS_HISTOGRAM && valid_labels(d) && valid_bounds(d);
 }
 
 static bool same_family(const struct nbs_metric_desc *a, const struct nbs_metric_desc *b)
@@ -140,6 +155,36 @@ static bool same_family(const struct nbs_metric_desc *a, const struct nbs_metric
 	return a->kind == b->kind && strcmp(a->help, b->help) == 0 && a->n_bounds == b->n_bounds &&
 	       (a->n_bounds == 0 ||
 	        memcmp(a->bounds, b->bounds, a->n_bounds * sizeof(double)) == 0);
+}
+
+/* OpenMetrics takes _total for no part of a counter's name. */
+static size_t stem_length(const struct nbs_metric_desc *d)
+{
+	static const char total[] = "_total";
+	const size_t len = strlen(d->name), suffix = sizeof(total) - 1;
+
+	return d->kind == NBS_COUNTER && len > suffix && strcmp(d->name + len - suffix, total) == 0
+	           ? len - suffix
+	           : len;
+}
+
+/* Whether `name` is one of the names under which a histogram is shown. */
+static bool is_part(const struct nbs_metric_desc *histogram, const char *name)
+{
+	const size_t len = strlen(histogram->name);
+
+	return histogram->kind == NBS_HISTOGRAM && strncmp(name, histogram->name, len) == 0 &&
+	       (strcmp(name + len, "_bucket") == 0 || strcmp(name + len, "_sum") == 0 ||
+	        strcmp(name + len, "_count") == 0);
+}
+
+/* Two families that an exposition cannot tell apart. */
+static bool collide(const struct nbs_metric_desc *a, const struct nbs_metric_desc *b)
+{
+	const size_t len = stem_length(a);
+
+	return (len == stem_length(b) && memcmp(a->name, b->name, len) == 0) ||
+	       is_part(a, b->name) || is_part(b, a->name);
 }
 
 static struct nbs_metric *series_new(const struct nbs_metric_desc *d)
@@ -175,13 +220,14 @@ static struct nbs_metric *series_new(const struct nbs_metric_desc *d)
 static int family_append(struct metrics *m, struct nbs_metric *s)
 {
 	struct family *_Atomic *at = &m->families;
-	struct family *f = calloc(1, sizeof(*f));
+	struct family *f;
 
-	if (f == NULL)
+	for (; *at != NULL; at = &(*at)->next)
+		if (collide(&(*at)->series->desc, &s->desc))
+			return -EEXIST;
+	if ((f = calloc(1, sizeof(*f))) == NULL)
 		return -ENOMEM;
 	f->series = s;
-	while (*at != NULL)
-		at = &(*at)->next;
 	atomic_store_explicit(at, f, memory_order_release);
 	return 0;
 }

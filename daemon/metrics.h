@@ -19,9 +19,11 @@ void metrics_close(struct metrics *m);
 
 /*
  * [main] Copies desc.  -EINVAL: no name or help that can be used, a name that is no Prometheus
- * name, labels that are not a="x",b="y", bounds that are missing, more than 32 or not ascending,
- * or another kind, help or bounds than the series of this name before it.  -EEXIST: this name and
- * labels are there already.  -ENOMEM.  *metric lives until metrics_close().
+ * name, labels that are not a="x",b="y" or that Prometheus would refuse (see nbs_metric_desc),
+ * bounds that are missing, more than 32 or not ascending, or another kind, help or bounds than the
+ * series of this name before it.  -EEXIST: this name and labels are there already, or a
+ * name that an exposition cannot tell from it: a_total beside a, h_count beside a histogram h.
+ * -ENOMEM.  *metric lives until metrics_close().
  */
 int metrics_register(struct metrics *m, const struct nbs_metric_desc *desc,
                      struct nbs_metric **metric);

@@ -26,17 +26,17 @@ static const struct flag {
     {"--log-file", "NB_LOG_FILE", offsetof(struct options, log_file), false, "FILE",
      "log file, or console (/var/log/netbird/signal.log)"},
     {"--metrics-port", "NB_METRICS_PORT", offsetof(struct options, metrics_port), false, "N",
-     "not used by this version"},
+     "port of the metrics; loads the plugin that shows them (9090)"},
     {"--cert-file", "NB_CERT_FILE", offsetof(struct options, cert_file), true, "FILE",
      "certificate chain of [tls], PEM; with --cert-key"},
     {"--cert-key", "NB_CERT_KEY", offsetof(struct options, cert_key), true, "FILE",
      "its private key, PEM"},
     {"--letsencrypt-domain", "NB_LETSENCRYPT_DOMAIN", offsetof(struct options, letsencrypt_domain),
-     true, "NAME", "refused: needs a plugin that this version has not got"},
+     true, "NAMES", "gets a certificate for these; loads the plugin that does it"},
     {"--letsencrypt-email", "NB_LETSENCRYPT_EMAIL", offsetof(struct options, letsencrypt_email),
-     true, "ADDRESS", "not used by this version"},
+     true, "ADDRESS", "where Let's Encrypt may write to about it"},
     {"--ssl-dir", "NB_SSL_DIR", offsetof(struct options, ssl_dir), true, "DIRECTORY",
-     "not used by this version"},
+     "where its keys and certificates are kept (/var/lib/netbird/)"},
 };
 #define N_FLAGS (sizeof(flags) / sizeof(flags[0]))
 
@@ -138,21 +138,36 @@ static int take_short(struct words *w, const char *word)
 	return usage("unknown option ", word, "");
 }
 
-static int take_command(struct words *w, const char *word)
+static const struct command *find_command(const char *word)
 {
 	size_t i;
 
+	for (i = 0; i < N_COMMANDS; i++) {
+		if (strcmp(commands[i].name, word) == 0)
+			return &commands[i];
+	}
+	return NULL;
+}
+
+bool options_is_command(const char *name)
+{
+	return find_command(name) != NULL;
+}
+
+/* `word` is the last that was taken from the list.  An empty one or a dash is nobody's. */
+static int take_command(struct words *w, const char *word)
+{
+	const struct command *c = find_command(word);
+
 	if (w->has_command)
 		return usage("unexpected word \"", word, "\"");
-	for (i = 0; i < N_COMMANDS; i++) {
-		if (strcmp(commands[i].name, word) == 0) {
-			w->opt->command = commands[i].command;
-			w->has_command = true;
-			w->done = commands[i].command == OPTIONS_HELP;
-			return 0;
-		}
-	}
-	return usage("unknown command \"", word, "\"");
+	if (!c && (word[0] == '-' || word[0] == '\0'))
+		return usage("unknown command \"", word, "\"");
+	w->has_command = true;
+	w->opt->command = c ? c->command : OPTIONS_ASK;
+	w->opt->words = c ? NULL : (const char *const *)w->next - 1;
+	w->done = !c || c->command == OPTIONS_HELP;
+	return 0;
 }
 
 static int take_word(struct words *w, const char *word)
@@ -198,6 +213,10 @@ void options_help(void)
 	printf("usage: netbird-signal COMMAND [OPTION]...\n\ncommands:\n");
 	for (i = 0; i < N_COMMANDS; i++)
 		printf("  %-9s %s\n", commands[i].name, commands[i].meaning);
+	printf("\nAny other word is a command of a plugin.  It is taken to the running daemon, "
+	       "with all "
+	       "words\nafter it; options of this program stand before it:\n\n"
+	       "  netbird-signal [OPTION]... COMMAND [WORD]...\n");
 	printf("\noptions (default), and the environment variable that does the same:\n");
 	for (i = 0; i < N_FLAGS; i++) {
 		char left[40];
@@ -205,5 +224,6 @@ void options_help(void)
 		snprintf(left, sizeof(left), "%s %s", flags[i].name, flags[i].argument);
 		printf("  %-28s %-22s %s\n", left, flags[i].variable, flags[i].meaning);
 	}
-	printf("\nexit codes: 0 done, 1 configuration or start failed, 2 wrong command line\n");
+	printf("\nexit codes: 0 done, 1 configuration, start or command failed, 2 wrong command "
+	       "line\n");
 }

@@ -5,11 +5,14 @@
  */
 #include "plugin.h"
 
+#include "certstore.h"
 #include "clock.h"
 #include "config.h"
 #include "host.h"
 #include "log.h"
+#include "metrics.h"
 #include "plugin_file.h"
+#include "plugin_metrics.h"
 #include "plugin_private.h"
 
 #include <errno.h>
@@ -128,10 +131,16 @@ static int init_plugin(struct plugin *p, const struct host_core *core)
 	}
 	if ((r = config_plugin_unknown(p->conf, host_knows_key, p->host)) < 0)
 		goto err2;
+	if ((r = plugin_metrics_register(core->metrics, p->name, p->entry->version, &p->running)) <
+	    0) {
+		r = plugin_failed(p, "init", r);
+		goto err2;
+	}
 	return 0;
 
 err2:
 	p->entry->destroy(p->self);
+	certstore_withdraw_all(core->certs, p->name);
 err1:
 	host_free(p->host);
 	p->host = NULL;
@@ -148,6 +157,7 @@ int plugins_load(struct plugins **out, struct config *cfg, const struct host_cor
 		r = -ENOMEM;
 		goto err0;
 	}
+	set->certs = core->certs;
 	if ((r = open_all(set)) < 0)
 		goto err1;
 	for (size_t i = 0; i < set->n; i++)
@@ -173,6 +183,7 @@ int plugins_start(struct plugins *set)
 			return r;
 		}
 		p->started = true;
+		metrics_record(p->running, 1);
 		log_debug("plugin", "started name=%s", p->name);
 	}
 	return 0;
@@ -194,6 +205,7 @@ static void stop_plugin(struct plugin *p, uint64_t deadline)
 	const unsigned leases = host_leases(p->host);
 
 	p->started = false;
+	metrics_record(p->running, -1);
 	if (r != 0)
 		plugin_failed(p, "stop", r);
 	if (leases > 0)
@@ -226,6 +238,7 @@ void plugins_free(struct plugins *set)
 		stuck |= p->stuck;
 		if (p->host != NULL && !p->stuck) {
 			p->entry->destroy(p->self);
+			certstore_withdraw_all(set->certs, p->name);
 			host_free(p->host);
 		}
 		free(p->path);

@@ -10,7 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct certstore;
 struct host;
+struct nbs_metric;
 
 struct plugin {
 	char name[CONFIG_NAME_MAX]; /* of its section */
@@ -20,12 +22,14 @@ struct plugin {
 	const struct nbs_plugin *entry;
 	struct host *host;
 	void *self;
+	struct nbs_metric *running;
 	bool started, prepared, stuck;
 };
 
 struct plugins {
 	struct plugin *list;
 	size_t n;
+	struct certstore *certs; /* the core's: what a plugin provides goes with it */
 	struct plugins *next; /* in_use */
 };
 

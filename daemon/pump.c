@@ -225,11 +225,12 @@ static void socket_event(struct io_source *source, uint32_t events)
 static int make_pair(struct pump *p, int *other)
 {
 	struct conn_limits *limits = conn_parts(p->conn)->limits;
+	const bool admin = p->conn->origin->class == NBS_ADMIN;
 	const int size = SOCKET_BUFFER;
 	static struct log_limit limit;
 	int fds[2], r;
 
-	if (!conn_limits_take_descriptors(limits, DESCRIPTORS_PER_PAIR, p->conn->origin->admin)) {
+	if (!conn_limits_take_descriptors(limits, DESCRIPTORS_PER_PAIR, admin)) {
 		log_limited(&limit, NBS_WARN, "listener",
 		            "connection closed: too few file descriptors for TLS or a tunnel");
 		return -EMFILE;
@@ -318,6 +319,7 @@ void pump_begin_http(struct nbs_conn *conn, const struct channel *channel)
 		close(other);
 		return;
 	}
+	conn_protocol_hand_on(conn, inside);
 	inside->source.fd = other;
 	conn_move(inside, io_guest(conn_parts(conn)->io), serve);
 }

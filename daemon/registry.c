@@ -328,8 +328,12 @@ static void ended(struct nbs_peer *p, enum peer_state was, bool kept)
 		peer_list_remove(&r->asking, p);
 		return;
 	}
-	if (p->registered_ns != 0)
-		metrics_record(r->metrics.duration, (double)(clock_ns() - p->registered_ns) / 1e9);
+	if (p->registered_ns != 0) {
+		const double seconds = (double)(clock_ns() - p->registered_ns) / 1e9;
+
+		metrics_record(r->metrics.duration, seconds);
+		metrics_record(r->metrics.lifetime, seconds);
+	}
 	if (was != PEER_LIVE)
 		return;
 	metrics_count(r->metrics.deregistrations);

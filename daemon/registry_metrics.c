@@ -6,6 +6,9 @@
 int registry_metrics_register(struct registry_metrics *rm, struct metrics *metrics)
 {
 	static const double durations[] = {1, 60, 600, 3600, 7200, 21600, 43200, 86400, 172800};
+	/* Fine about a minute, after which many reverse proxies cut a stream. */
+	static const double lifetimes[] = {1,  5,  15,  30,  45,  55,   60,   65,
+	                                   75, 90, 120, 300, 600, 1800, 3600, 86400};
 	static const char lookup[] = "Time to look up the receiver of a message, in milliseconds.";
 	static const char failed[] = "Registrations that failed, by error.";
 	static const char refused[] = "Registrations that were refused, by reason.";
@@ -15,6 +18,9 @@ int registry_metrics_register(struct registry_metrics *rm, struct metrics *metri
 	    {&rm->duration, NBS_HISTOGRAM, "peer_connection_duration_seconds", NULL,
 	     "How long peers were connected, in seconds.", durations,
 	     sizeof(durations) / sizeof(durations[0])},
+	    {&rm->lifetime, NBS_HISTOGRAM, "peer_stream_lifetime_seconds", NULL,
+	     "How long streams of registered peers lasted, replaced ones too, in seconds.",
+	     lifetimes, sizeof(lifetimes) / sizeof(lifetimes[0])},
 	    {&rm->registrations, NBS_COUNTER, "registrations_total", NULL,
 	     "Peers that registered; the same id taking over from itself is not counted.", NULL, 0},
 	    {&rm->deregistrations, NBS_COUNTER, "deregistrations_total", NULL,

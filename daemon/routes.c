@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CLASSES (NBS_PUBLIC | NBS_ADMIN)
+#define ROUTE_CLASSES (NBS_PUBLIC | NBS_ADMIN | NBS_CHALLENGE)
+#define WS_CLASSES (NBS_PUBLIC | NBS_ADMIN)
 
 struct routes {
 	struct route *routes;
@@ -43,9 +44,9 @@ static bool known_method(const char *method)
 	return false;
 }
 
-static bool valid_place(const char *path, unsigned classes)
+static bool valid_place(const char *path, unsigned classes, unsigned allowed)
 {
-	return path != NULL && *path == '/' && classes != 0 && (classes & ~CLASSES) == 0;
+	return path != NULL && *path == '/' && classes != 0 && (classes & ~allowed) == 0;
 }
 
 int routes_add(struct routes *routes, const char *owner, const struct nbs_route *ops, void *arg)
@@ -53,7 +54,7 @@ int routes_add(struct routes *routes, const char *owner, const struct nbs_route 
 	struct route *grown;
 
 	if (!NBS_HAS(struct nbs_route, ops, handle) || ops->handle == NULL ||
-	    !known_method(ops->method) || !valid_place(ops->path, ops->classes))
+	    !known_method(ops->method) || !valid_place(ops->path, ops->classes, ROUTE_CLASSES))
 		return -EINVAL;
 	for (size_t i = 0; i < routes->n_routes; i++) {
 		const struct nbs_route *other = routes->routes[i].ops;
@@ -76,7 +77,7 @@ int routes_add_ws(struct routes *routes, const char *owner, const struct nbs_ws_
 	struct ws_path *grown;
 
 	if (!NBS_HAS(struct nbs_ws_path, ops, open) || ops->open == NULL ||
-	    !valid_place(ops->path, ops->classes) ||
+	    !valid_place(ops->path, ops->classes, WS_CLASSES) ||
 	    (ops->subprotocol != NULL && *ops->subprotocol == '\0'))
 		return -EINVAL;
 	for (size_t i = 0; i < routes->n_ws; i++) {

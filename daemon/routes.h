@@ -25,7 +25,8 @@ int routes_open(struct routes **out);
 void routes_close(struct routes *routes);
 
 /* [main] -EINVAL: a path without slash, a method that is none of the four, no class, no handler,
- * an open() that is missing; -EEXIST; -ENOMEM.  Everything is KEPT. */
+ * an open() that is missing, a WebSocket path of class challenge; -EEXIST; -ENOMEM.  Everything is
+ * KEPT. */
 int routes_add(struct routes *routes, const char *owner, const struct nbs_route *ops, void *arg);
 int routes_add_ws(struct routes *routes, const char *owner, const struct nbs_ws_path *ops,
                   void *arg);

@@ -32,6 +32,7 @@ static void to_http2(struct nbs_conn *conn)
 		return;
 	}
 	settle(conn);
+	conn_protocol_decided(conn, CONN_H2);
 	if (conn->tls == NULL && service_adopts(service))
 		handover_begin(conn, service);
 	else if (conn->tls == NULL)
@@ -51,6 +52,7 @@ static void to_http1(struct nbs_conn *conn)
 {
 	settle(conn);
 	conn_drop_watch(conn);
+	conn_protocol_decided(conn, CONN_HTTP1);
 	if (conn->tls != NULL) {
 		pump_begin_http(conn, &tls_channel);
 		return;
@@ -69,6 +71,12 @@ static void refuse_aloud(struct nbs_conn *conn, struct log_limit *limit, enum co
 	log_limited(limit, NBS_WARN, "listener", "connection closed: %s listener=%s remote=%s",
 	            what, conn->origin->listener, remote);
 	conn_refuse(conn, why);
+}
+
+static void secured(struct nbs_conn *conn)
+{
+	conn_protocol_secured(conn);
+	sniffer_begin(conn);
 }
 
 static void to_tls(struct nbs_conn *conn)
@@ -92,7 +100,7 @@ static void to_tls(struct nbs_conn *conn)
 	}
 	io_unwatch(conn->thread, &conn->source);
 	conn_drop_watch(conn);
-	tls_begin(tls, conn, sniffer_begin);
+	tls_begin(tls, conn, secured);
 }
 
 static void decide(struct nbs_conn *conn, enum first_bytes what, bool ended)

@@ -12,6 +12,7 @@
 #include "conn.h"
 #include "metrics.h"
 #include "tls_failure.h"
+#include "tls_farewell.h"
 #include "tls_session.h"
 #include "tls_slim.h"
 
@@ -37,7 +38,7 @@ struct tls {
 	struct io *io;
 	struct certstore *certs;
 	struct tls_admission admission;
-	struct nbs_metric *done_12, *done_13, *in_progress, *failed[TLS_FAILURES];
+	struct nbs_metric *done_12, *done_13, *challenges, *in_progress, *failed[TLS_FAILURES];
 	struct nbs_metric *violations[TLS_VIOLATIONS];
 	struct bench benches[IO_INDEX_MAX]; /* by thread */
 };
@@ -58,6 +59,9 @@ static int register_metrics(struct tls *tls, struct metrics *metrics)
 	const struct metrics_series table[] = {
 	    {&tls->done_12, NBS_COUNTER, name, "version=\"1.2\"", help, NULL, 0},
 	    {&tls->done_13, NBS_COUNTER, name, "version=\"1.3\"", help, NULL, 0},
+	    {&tls->challenges, NBS_COUNTER, "tls_challenge_handshakes_total", NULL,
+	     "TLS handshakes that answered a certificate authority's challenge (tls-alpn-01).",
+	     NULL, 0},
 	    {&tls->in_progress, NBS_GAUGE, "tls_handshakes_in_progress", NULL,
 	     "TLS handshakes that are under way, without those that wait for their turn.", NULL, 0},
 	    {0},
@@ -241,9 +245,14 @@ static void established(struct nbs_conn *conn)
 	struct tls_handshake *h = s->handshake;
 
 	metrics_count(SSL_version(s->ssl) < TLS1_3_VERSION ? h->tls->done_12 : h->tls->done_13);
+	leave(h);
+	if (tls_session_challenged(s)) {
+		metrics_count(h->tls->challenges);
+		tls_farewell_begin(conn);
+		return;
+	}
 	io_unwatch(conn->thread, &conn->source);
 	tls_session_established(s);
-	leave(h);
 	conn_move(conn, h->home, came_home);
 }
 

@@ -7,6 +7,8 @@
  *   tls_failure.c    why one failed
  *   tls_session.c    one SSL object on its socket
  *   tls_channel.c    the stream's bytes through it
+ *   tls_farewell.c   the end of one that was nothing but a handshake
+ *   tls_demand.c     what listeners ask of certificates
  */
 #ifndef TLS_H
 #define TLS_H
@@ -35,7 +37,7 @@ bool tls_ready(struct tls *tls);
  * and its timer is armed with what is left of handshake-timeout.  It waits for its turn, moves to
  * a handshake thread and, when the handshake is done, back to its I/O thread, where done(conn) is
  * called with conn->tls set, the timer armed as it was, and nothing watched.  On a failure it is
- * refused.
+ * refused.  If it was a certificate authority's challenge it is closed, and done() is not called.
  */
 void tls_begin(struct tls *tls, struct nbs_conn *conn, void (*done)(struct nbs_conn *conn));
 

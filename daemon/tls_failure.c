@@ -15,6 +15,8 @@ static const struct {
 } failures[TLS_FAILURES] = {
     [TLS_FAILED_VERSION] = {"reason=\"version\"", "no version of TLS in common"},
     [TLS_FAILED_CIPHER] = {"reason=\"cipher\"", "no cipher in common"},
+    [TLS_FAILED_NAME] = {"reason=\"server_name\"", "no certificate for the name"},
+    [TLS_FAILED_PROTOCOL] = {"reason=\"protocol\"", "no challenge stands for it"},
     [TLS_FAILED_CERTIFICATE] = {"reason=\"certificate\"", "the client's certificate"},
     [TLS_FAILED_REJECTED] = {"reason=\"rejected\"", "the client rejected it"},
     [TLS_FAILED_TIMEOUT] = {"reason=\"timeout\"", "took too long"},
@@ -56,6 +58,10 @@ static enum tls_failure judge_reason(int reason)
 	case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
 	case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
 		return TLS_FAILED_CIPHER;
+	case SSL_R_CALLBACK_FAILED:
+		return TLS_FAILED_NAME;
+	case SSL_R_NO_APPLICATION_PROTOCOL:
+		return TLS_FAILED_PROTOCOL;
 	case SSL_R_CERTIFICATE_VERIFY_FAILED:
 	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
 	case SSL_R_NO_CLIENT_CERT_METHOD:

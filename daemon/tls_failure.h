@@ -10,6 +10,8 @@ struct nbs_metric;
 enum tls_failure {
 	TLS_FAILED_VERSION,     /* no version of TLS in common */
 	TLS_FAILED_CIPHER,      /* no cipher, curve or signature in common */
+	TLS_FAILED_NAME,        /* no certificate for the name that the client asks for */
+	TLS_FAILED_PROTOCOL,    /* it asks for a challenge (RFC 8737), and none stands */
 	TLS_FAILED_CERTIFICATE, /* the client's: missing, or not valid */
 	TLS_FAILED_REJECTED,    /* the client ended it with an alert, as when it distrusts ours */
 	TLS_FAILED_TIMEOUT,

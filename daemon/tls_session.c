@@ -141,6 +141,8 @@ int tls_session_open(struct tls_session *s, struct certs *certs)
 	ERR_clear_error();
 	if ((s->ssl = certs_new_ssl(certs)) == NULL)
 		return -ENOMEM;
+	if (s->conn->origin->http2 == NULL && !certs_forgo_http2(s->ssl))
+		return -ENOMEM;
 	SSL_set_accept_state(s->ssl);
 	return enter(s);
 }
@@ -173,6 +175,11 @@ int tls_session_accept(struct tls_session *s, uint32_t *events)
 	if (err == SSL_ERROR_WANT_READ || err == SSL_ERROR_WANT_WRITE)
 		return -EAGAIN;
 	return -EPROTO;
+}
+
+bool tls_session_challenged(const struct tls_session *s)
+{
+	return certs_answered_challenge(s->ssl);
 }
 
 /* A handshake message came that belongs to no handshake. */

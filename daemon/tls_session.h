@@ -83,6 +83,8 @@ void tls_session_shut(struct tls_session *s);
 void tls_session_turn(struct tls_session *s, size_t bytes);
 /* 0: done; -EAGAIN: *events says what for; otherwise it failed, and OpenSSL's queue says why. */
 int tls_session_accept(struct tls_session *s, uint32_t *events);
+/* The handshake is over and answered a certificate authority's challenge. */
+bool tls_session_challenged(const struct tls_session *s);
 /* The handshake is over: forgets what only that needed. */
 void tls_session_established(struct tls_session *s);
 

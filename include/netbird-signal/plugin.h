@@ -69,6 +69,7 @@ struct nbs_metric;    /* one time series */
 struct nbs_admission; /* one registration that waits for a verdict */
 struct nbs_request;   /* one HTTP request */
 struct nbs_ws;        /* one WebSocket */
+struct nbs_call;      /* one call of a command by the administrator */
 
 /*
  * One message.  Read-only and counted by reference: msg_ref() and msg_unref() [any].
@@ -98,7 +99,8 @@ struct nbs_metric_desc {
 	enum nbs_kind kind;
 	const char *name;     /* "messages_forwarded_total" */
 	const char *help;     /* one sentence */
-	const char *labels;   /* as Prometheus writes them, without braces: a="x",b="y"; or NULL */
+	const char *labels;   /* as Prometheus writes them, without braces: a="x",b="y"; or NULL.
+	                         Each name once, none with "__" first, and no le of a histogram */
 	const double *bounds; /* histogram: upper bounds, ascending, without +Inf */
 	size_t n_bounds;      /* histogram: 1 to 32; otherwise 0 */
 };
@@ -133,7 +135,7 @@ struct nbs_conn_about {
 	char remote[NBS_ADDR_MAX]; /* the client, "192.0.2.1:40000" or "[2001:db8::1]:40000" */
 	char local[NBS_ADDR_MAX];  /* the address that it came to */
 	char listener[32];         /* [listener NAME] */
-	int admin;                 /* 1: the listener's class is admin, 0: public */
+	int admin;                 /* 1: the listener's class is admin, 0: another */
 	uint64_t id;               /* of this connection, never used twice in a process */
 	char proxy[NBS_ADDR_MAX];  /* who said with the PROXY protocol that `remote` is the client;
 	                              "" without */
@@ -195,8 +197,71 @@ struct nbs_service {
 
 /* The classes of listeners that serve a route or a WebSocket path. */
 enum {
-	NBS_PUBLIC = 1u << 0, /* for peers */
-	NBS_ADMIN = 1u << 1   /* for operators */
+	NBS_PUBLIC = 1u << 0,   /* for peers */
+	NBS_ADMIN = 1u << 1,    /* for operators */
+	NBS_CHALLENGE = 1u << 2 /* for certificate authorities: port 80 of RFC 8555, 8.3 */
+};
+
+enum {
+	NBS_LISTENER_OPTIONAL = 1u << 0, /* an address that cannot be bound is a warning */
+	NBS_LISTENER_HTTP2 = 1u << 1,    /* peers may come here as well: the first service "h2" */
+	NBS_LISTENER_PLAINTEXT = 1u << 2 /* no TLS even if there is a certificate */
+};
+
+/*
+ * A listener that a plugin brings.  A [listener NAME] of the same name in the configuration takes
+ * its place as a whole.  An address whose port another listener has is left out: that one serves
+ * the plugin's routes too, if it is of their class.
+ */
+struct nbs_listener {
+	size_t size;
+	const char *name;      /* as in [listener NAME] */
+	const char *addresses; /* as in the configuration, "*:9090" or "127.0.0.1:9090, [::1]:9090" */
+	unsigned classes;      /* exactly one of NBS_PUBLIC, NBS_ADMIN, NBS_CHALLENGE */
+	unsigned flags;        /* NBS_LISTENER_* */
+};
+
+enum {
+	/* For want of a better one: it comes after those of the configuration, which otherwise
+	 * come after those of plugins. */
+	NBS_CERT_FALLBACK = 1u << 0
+};
+
+/*
+ * A certificate and its key.  Which one a TLS client gets goes by the name that it asks for (SNI);
+ * without one, or for an unknown name, it is the first: of plugins in the order in which they
+ * provided theirs, then of the configuration, then the fallbacks.
+ */
+struct nbs_cert {
+	size_t size;
+	const char *name; /* of the plugin's choosing, at most 300 bytes without blanks; providing it
+	                     again replaces it */
+	const void *chain; /* PEM, the server's own certificate first */
+	size_t chain_len;
+	const void *key; /* PEM, not encrypted; the copy that the daemon makes is wiped */
+	size_t key_len;
+	const char *server_name; /* the only name (SNI) that gets it, of any case, and never the
+	                            first; NULL: the names in the certificate */
+	/* A protocol (ALPN) to which it is confined, such as "acme-tls/1" (RFC 8737): a client that
+	 * offers it and asks for the name gets this certificate and this protocol, and is hung up
+	 * when the handshake is done.  Nobody else gets it.  NULL: for everybody. */
+	const char *alpn;
+	unsigned flags;
+};
+
+/*
+ * A command for the administrator: "netbird-signal NAME WORD..." reaches the running daemon
+ * through its control socket ([daemon] control-socket), which only root and the daemon's own user
+ * may open.
+ */
+struct nbs_command {
+	size_t size;
+	const char *name;  /* "cert": lower-case letters, digits and dashes, at most 31 bytes */
+	const char *usage; /* "status | renew", shown by "netbird-signal NAME" after -EINVAL */
+	/* [main] Must not block.  argv: the words after NAME, ended by NULL.  What call_print() got
+	 * goes to the caller's standard output.  0: exit status 0; -EINVAL: 2, wrong words, and
+	 * the text goes to standard error; another negative errno: 1. */
+	int (*run)(void *arg, struct nbs_call *call, int argc, const char *const *argv);
 };
 
 /* One HTTP request (RFC 9110) as its route gets it; everything is lent for the call. */
@@ -217,7 +282,8 @@ struct nbs_route {
 	size_t size;
 	const char *method; /* "GET", "POST", "PUT" or "DELETE" */
 	const char *path;   /* begins with a slash */
-	unsigned classes;   /* NBS_PUBLIC, NBS_ADMIN or both; elsewhere the path is not found */
+	unsigned classes;   /* one or more of NBS_PUBLIC, NBS_ADMIN, NBS_CHALLENGE; elsewhere the
+	                       path is not found */
 	size_t max_body;    /* larger ones are answered with 413; 0: no body is awaited */
 	/* [conn] Calls request_reply() once before it returns; otherwise the answer is 500. */
 	void (*handle)(void *arg, struct nbs_request *request);
@@ -338,7 +404,8 @@ struct nbs_host {
 	                 int64_t *bytes); /* "64K", "4M", "1G"; a bare number is bytes */
 
 	/*
-	 * [main], in init() only; desc is copied.  The same name and labels twice is -EEXIST.
+	 * [main], in init() only; desc is copied.  The same name and labels twice is -EEXIST,
+	 * and so is a name that an exposition cannot tell from another (a_total beside a gauge a).
 	 * metric_record: [any], lock-free.  A counter adds `value` (>= 0), a gauge adds it (of
 	 * either sign), a histogram observes it.
 	 */
@@ -447,7 +514,8 @@ struct nbs_host {
 	void (*ws_resume)(struct nbs_ws *);
 	/* Sends what was taken and the close frame, then waits up to 5 s for the client's.  code:
 	 * RFC 6455, 7.4 (one that must not be sent becomes 1011), or 0 to end without a frame;
-	 * reason: UTF-8 of which up to 123 bytes are sent, copied, or NULL.  After it only closed() comes, later and never from inside. */
+	 * reason: UTF-8 of which up to 123 bytes are sent, copied, or NULL.  After it only
+	 * closed() comes, later and never from inside. */
 	void (*ws_close)(struct nbs_ws *, unsigned code, const char *reason);
 	/* [any], until closed() is called: woken() will come on the WebSocket's thread. */
 	void (*ws_wake)(struct nbs_ws *);
@@ -466,6 +534,35 @@ struct nbs_host {
 	/* [conn] The carrier is at its end, 0, or broken, a negative errno.  After it no call of
 	 * ops comes; `inner` is gone. */
 	void (*carried_end)(struct nbs_conn *inner, int err);
+
+	/* [main], in init() only; the struct is copied.  -EINVAL after a line in the log: an address
+	 * or name that is none; -EEXIST: a plugin has this name already. */
+	int (*listener_register)(struct nbs_host *, const struct nbs_listener *);
+
+	/*
+	 * [main], in init() and reload_prepare(), before conf_*() reads the key: an option of the
+	 * command line ("metrics-port" for --metrics-port or NB_METRICS_PORT) stands for this key
+	 * and outranks the file.  -ENOENT: it was not given; the key is as in the file.  An option
+	 * that no plugin asks for is warned of.
+	 */
+	int (*conf_flag)(struct nbs_host *, const char *option, const char *key);
+
+	/*
+	 * Certificates, [main], from start() until destroy(); everything is copied.  New handshakes
+	 * get it when the call returns; open connections keep theirs.  -EINVAL after a line that
+	 * says what is wrong; -ENOMEM.  Nothing changes on an error.  A plugin's certificates go
+	 * with its destroy().  A listener with tls = required needs one by the end of start(), if
+	 * the configuration has none.
+	 */
+	int (*cert_provide)(struct nbs_host *, const struct nbs_cert *);
+	/* -ENOENT: this plugin has none of that name. */
+	int (*cert_withdraw)(struct nbs_host *, const char *name);
+
+	/* [main], in init() only.  The struct and arg KEPT until destroy().  -EEXIST: the name is
+	 * taken, by the daemon's own commands too.  -EINVAL. */
+	int (*command_register)(struct nbs_host *, const struct nbs_command *, void *arg);
+	/* [main], in run() only.  At most 64 KiB in all; what is more is cut off and said so. */
+	void (*call_print)(struct nbs_call *, const char *fmt, ...) NBS_PRINTF(2, 3);
 };
 
 /*

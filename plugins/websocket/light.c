@@ -17,9 +17,8 @@
 #include <string.h>
 
 #define REGISTERED "registered" /* the text frame that says so */
-#define ID_ROOM 1024   /* the registry refuses, and counts, what is longer than it allows */
-#define REASON_MAX 123 /* bytes (RFC 6455, 5.5) */
-#define ID_BRIEF 8     /* of a peer's id in a log line */
+#define ID_ROOM 1024 /* the registry refuses, and counts, what is longer than it allows */
+#define ID_BRIEF 8   /* of a peer's id in a log line */
 
 enum {
 	DECIDED = 1u << 0,  /* verdict and why are set */
@@ -199,24 +198,13 @@ static void raise_flag(struct light *l, unsigned flag)
 	l->t->host->ws_wake(l->ws);
 }
 
-/* What fits into a close frame, and no half character; NULL: no memory. */
-static char *close_reason(const char *why)
-{
-	size_t len = strlen(why);
-
-	if (len > REASON_MAX)
-		for (len = REASON_MAX; len > 0 && (why[len] & 0xc0) == 0x80;)
-			len--;
-	return strndup(why, len);
-}
-
 static void registered(void *cookie, int verdict, const char *why)
 {
 	struct light *l = cookie;
 
 	l->verdict = verdict;
 	if (verdict == -EACCES)
-		l->why = close_reason(why);
+		l->why = strdup(why); /* NULL: the words of END_REFUSED */
 	raise_flag(l, DECIDED);
 }
 

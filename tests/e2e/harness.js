@@ -272,6 +272,14 @@ class Daemon {
 			return;
 		for (const gauge of ['active_peers', 'connections_open'])
 			await this.metricIs(gauge, 0);
+		let left;
+		await until(async () => {
+			left = (await this.metrics()).series
+				.filter((s) => s.name === 'protocol_connections_open' && s.value !== 0);
+			return left.length === 0;
+		}, 'no connection of any protocol').catch((error) => {
+			throw new Error(`${error.message}: ${JSON.stringify(left)}`);
+		});
 	}
 
 	tail() {

@@ -65,12 +65,32 @@ async function send(client, key, remoteKey, body = '') {
 	assert.deepEqual([answer.key, answer.remoteKey, answer.body.length], ['', '', 0]);
 }
 
-// One ConnectStream.  id: a string, several values, or undefined for no header at all.
-class Peer {
-	constructor(d, id, options = {}) {
+// What a peer has got, over whatever transport; `end` is how that ended.
+class Receiver {
+	constructor(id) {
 		this.id = id;
-		this.client = options.client || connect(d, options);
 		this.messages = [];
+	}
+
+	// Waits for n messages in all and returns them.
+	async received(n, deadline) {
+		await until(() => this.messages.length >= n || this.end,
+			`${n} messages for ${this.id}, which has ${this.messages.length}`, deadline);
+		assert.ok(this.messages.length >= n,
+			`${this.messages.length} of ${n}, then ${JSON.stringify(this.end)}`);
+		return this.messages;
+	}
+
+	bodies() {
+		return this.messages.map((message) => message.body.toString());
+	}
+}
+
+// One ConnectStream.  id: a string, several values, or undefined for no header at all.
+class Peer extends Receiver {
+	constructor(d, id, options = {}) {
+		super(id);
+		this.client = options.client || connect(d, options);
 		this.metadata = new grpc.Metadata();
 		for (const value of [id].flat())
 			if (value !== undefined)
@@ -94,19 +114,6 @@ class Peer {
 		assert.ok(first instanceof grpc.Metadata, `refused: ${JSON.stringify(first)}`);
 		assert.deepEqual(first.get(REGISTERED), ['1']);
 		return this;
-	}
-
-	// Waits for n messages in all and returns them.
-	async received(n, deadline) {
-		await until(() => this.messages.length >= n || this.end,
-			`${n} messages for ${this.id}, which has ${this.messages.length}`, deadline);
-		assert.ok(this.messages.length >= n,
-			`${this.messages.length} of ${n}, then ${JSON.stringify(this.end)}`);
-		return this.messages;
-	}
-
-	bodies() {
-		return this.messages.map((message) => message.body.toString());
 	}
 
 	async status(deadline) {
@@ -149,5 +156,5 @@ function post(opened, path, fields = {}) {
 	return stream;
 }
 
-module.exports = { Health, ID, Peer, REGISTERED, SignalExchange, connect, grpc, post, register, send,
-	session, status, unary };
+module.exports = { Health, ID, Peer, REGISTERED, Receiver, SignalExchange, connect, grpc, post,
+	register, send, session, status, unary };

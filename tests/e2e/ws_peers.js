@@ -12,7 +12,7 @@ const net = require('node:net');
 const { Duplex } = require('node:stream');
 const WebSocket = require('ws');
 const { DEADLINE, until, within } = require('./harness');
-const { ID, Peer, SignalExchange } = require('./peers');
+const { ID, Peer, Receiver, SignalExchange } = require('./peers');
 
 const LIGHT = '/signal/ws';
 const TUNNEL = '/ws-proxy/signal';
@@ -37,10 +37,9 @@ function open(d, path, { secure, where = d.target(), protocols = [], headers, ..
 
 // A peer of the light transport.  id undefined: none is said.  header: said in a header instead
 // of the query.
-class Light {
+class Light extends Receiver {
 	constructor(d, id, { header = false, path = LIGHT, headers = {}, ...options } = {}) {
-		this.id = id;
-		this.messages = [];
+		super(id);
 		this.texts = [];
 		const query = header || id === undefined ? '' : `?peer=${encodeURIComponent(id)}`;
 		this.ws = open(d, path + query, { protocols: [SUBPROTOCOL],
@@ -61,18 +60,6 @@ class Light {
 			`refused: ${JSON.stringify(this.end)} ${this.ws.failure?.message ?? ''}`);
 		assert.equal(this.ws.protocol, SUBPROTOCOL);
 		return this;
-	}
-
-	async received(n, deadline) {
-		await until(() => this.messages.length >= n || this.end,
-			`${n} messages for ${this.id}, which has ${this.messages.length}`, deadline);
-		assert.ok(this.messages.length >= n,
-			`${this.messages.length} of ${n}, then ${JSON.stringify(this.end)}`);
-		return this.messages;
-	}
-
-	bodies() {
-		return this.messages.map((message) => message.body.toString());
 	}
 
 	// Resolves when the kernel has taken it; nothing answers.

@@ -99,6 +99,30 @@ AT(nbs_ws_path, subprotocol, 16);
 AT(nbs_ws_path, classes, 24);
 AT(nbs_ws_path, open, 32);
 
+/* struct nbs_listener */
+AT(nbs_listener, size, 0);
+AT(nbs_listener, name, 8);
+AT(nbs_listener, addresses, 16);
+AT(nbs_listener, classes, 24);
+AT(nbs_listener, flags, 28);
+
+/* struct nbs_cert */
+AT(nbs_cert, size, 0);
+AT(nbs_cert, name, 8);
+AT(nbs_cert, chain, 16);
+AT(nbs_cert, chain_len, 24);
+AT(nbs_cert, key, 32);
+AT(nbs_cert, key_len, 40);
+AT(nbs_cert, server_name, 48);
+AT(nbs_cert, alpn, 56);
+AT(nbs_cert, flags, 64);
+
+/* struct nbs_command */
+AT(nbs_command, size, 0);
+AT(nbs_command, name, 8);
+AT(nbs_command, usage, 16);
+AT(nbs_command, run, 24);
+
 /* struct nbs_carrier_ops */
 AT(nbs_carrier_ops, size, 0);
 AT(nbs_carrier_ops, write, 8);
@@ -158,6 +182,12 @@ AT(nbs_host, ws_carry, 384);
 AT(nbs_host, carried_bytes, 392);
 AT(nbs_host, carried_writable, 400);
 AT(nbs_host, carried_end, 408);
+AT(nbs_host, listener_register, 416);
+AT(nbs_host, conf_flag, 424);
+AT(nbs_host, cert_provide, 432);
+AT(nbs_host, cert_withdraw, 440);
+AT(nbs_host, command_register, 448);
+AT(nbs_host, call_print, 456);
 
 /* struct nbs_plugin */
 AT(nbs_plugin, magic, 0);

@@ -63,7 +63,7 @@ struct socket {
 	struct waiting *first, **last;
 	unsigned long fill, filled, split;
 	bool full, paused, inside, closing;
-	char command[128];
+	char command[256];
 	size_t command_len;
 	bool in_command;
 };

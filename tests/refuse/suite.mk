@@ -47,6 +47,6 @@ $(REFUSE)/gone/libgone.so:
 $(REFUSE)/later/netbird-signal/plugin.h: include/netbird-signal/plugin.h tests/refuse/suite.mk
 	@mkdir -p $(@D)
 	sed -e 's/^\tvoid (\*destroy)(void \*self);/&\n\tvoid (*later)(void *self), *more[8];/' \
-	    -e 's/^\tvoid (\*carried_end).*/&\n\tint (*later)(struct nbs_host *);/' $< >$@
+	    -e 's/^\tvoid (\*call_print).*/&\n\tint (*later)(struct nbs_host *);/' $< >$@
 $(REFUSE)/future.so: tests/refuse/future.c $(REFUSE)/later/netbird-signal/plugin.h
 	$(CC) -I$(REFUSE)/later $(CPPFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -shared $< -o $@

@@ -9,7 +9,7 @@ TEST_PROGRAMS += $(UNIT_PROGRAMS)
 UNIT_PROTO := $(B)/gen/signalexchange.pb-c.o
 
 $(UNIT_PROGRAMS:%=%.o): CPPFLAGS += -DPLUGIN_DIR='"$(LIBDIR)/netbird-signal"' \
-    -DDEFAULT_PLUGINS='"$(DEFAULT_PLUGINS)"'
+    -DDEFAULT_PLUGINS='"$(DEFAULT_PLUGINS)"' -DFLAG_PLUGINS='"$(FLAG_PLUGINS)"'
 $(UNIT_PROGRAMS:%=%.o): CFLAGS += -fPIE
 $(UNIT_PROGRAMS:%=%.o): | $(PROTO_SRC)
 
@@ -18,6 +18,38 @@ test_ws_assemble_OBJ := $(B)/plugins/websocket/assemble.o
 test_ws_receive_OBJ := $(websocket_OBJ)
 test_ws_light_OBJ := $(websocket_OBJ)
 test_ws_tunnel_OBJ := $(websocket_OBJ)
+test_prom_negotiate_OBJ := $(B)/plugins/prometheus/negotiate.o
+test_prom_render_OBJ := $(prometheus_OBJ)
+test_prom_process_OBJ := $(prometheus_OBJ)
+test_prom_scrape_OBJ := $(prometheus_OBJ)
+test_prom_render_LIBS := -lz -lm
+test_prom_process_LIBS := -lz
+test_prom_scrape_LIBS := -lz -Wl,--wrap=malloc -Wl,--wrap=realloc
+# Of plugins/letsencrypt what works without the CA and the worker.
+LE_LOCAL := $(patsubst %,$(B)/plugins/letsencrypt/%.o,base64url cancel certificate challenges dns01 \
+              failure folder hook http01 identifiers keys probe selfcheck selfcheck_tls selfsigned \
+              store tlsalpn01)
+test_le_keys_OBJ := $(LE_LOCAL)
+test_le_keys_LIBS := -lcurl
+test_le_store_OBJ := $(LE_LOCAL)
+test_le_store_LIBS := -lcurl $(patsubst %,-Wl$(comma)--wrap=%,openat fchmod write fsync close \
+                        renameat unlinkat)
+test_le_hook_OBJ := $(LE_LOCAL)
+test_le_hook_LIBS := -lcurl
+test_le_challenges_OBJ := $(LE_LOCAL)
+test_le_challenges_LIBS := -lcurl
+test_le_selfcheck_OBJ := $(LE_LOCAL)
+test_le_selfcheck_LIBS := -lcurl
+test_acme_text_OBJ := $(letsencrypt_OBJ)
+test_acme_jws_OBJ := $(letsencrypt_OBJ)
+test_acme_client_OBJ := $(letsencrypt_OBJ)
+test_acme_text_LIBS := -lcurl -ljansson -lssl -lcrypto
+test_acme_jws_LIBS := $(test_acme_text_LIBS)
+test_acme_client_LIBS := $(test_acme_text_LIBS)
+test_le_settings_OBJ := $(letsencrypt_OBJ)
+test_le_settings_LIBS := $(test_acme_text_LIBS)
+test_le_renewal_OBJ := $(patsubst %,$(B)/plugins/letsencrypt/%.o,renewal when)
+test_le_errand_OBJ := $(B)/plugins/letsencrypt/errand.o
 
 define unit_rule
 $(B)/tests/unit/$(1): $(B)/tests/unit/$(1).o $$($(1)_OBJ) $(UNIT_PROTO) $(DAEMON_LIB)

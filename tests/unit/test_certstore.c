@@ -3,6 +3,7 @@
 #include "certs.h"
 #include "metrics.h"
 #include "tls_case.h"
+#include "tls_talk_case.h"
 
 #include <sys/stat.h>
 
@@ -48,46 +49,6 @@ static void load_and_use(void)
 	certstore_use(store, &conf.cfg, load());
 }
 
-/* A pair of SSL objects with memory between them, handshaken as far as it goes. */
-struct talk {
-	SSL *client, *server;
-	int client_done, server_done;
-};
-
-static void turn(struct talk *t)
-{
-	if (t->client_done != 1)
-		t->client_done = SSL_do_handshake(t->client);
-	if (t->server_done != 1)
-		t->server_done = SSL_do_handshake(t->server);
-}
-
-static struct talk talk(SSL_CTX *ctx, struct certs *certs, const char *name, SSL_SESSION *session)
-{
-	struct talk t = {.client = SSL_new(ctx), .server = certs_new_ssl(certs)};
-	BIO *ours, *theirs;
-
-	BIO_new_bio_pair(&ours, 1 << 17, &theirs, 1 << 17);
-	SSL_set_bio(t.server, ours, ours);
-	SSL_set_bio(t.client, theirs, theirs);
-	SSL_set_accept_state(t.server);
-	SSL_set_connect_state(t.client);
-	if (name != NULL)
-		SSL_set_tlsext_host_name(t.client, name);
-	if (session != NULL)
-		SSL_set_session(t.client, session);
-	for (int i = 0; i < 6; i++)
-		turn(&t);
-	return t;
-}
-
-static void hang_up(struct talk *t)
-{
-	SSL_free(t->client);
-	SSL_free(t->server);
-	ERR_clear_error();
-}
-
 /* Who answers to a name: the common name. */
 static const char *who(const char *name)
 {
@@ -104,12 +65,11 @@ static const char *who(const char *name)
 
 Test(certstore, a_configuration_without_pairs_has_no_certificates)
 {
-	struct certs *certs;
-
-	cr_assert_eq(certstore_load(store, &conf.cfg, &certs), 0);
-	cr_assert_null(certs);
-	certstore_use(store, &conf.cfg, NULL);
 	cr_assert_null(certstore_get(store));
+	load_and_use();
+	cr_assert_null(certstore_get(store));
+	cr_expect_not(certstore_serves(store));
+	cr_expect_str_eq(text_of(file), "");
 }
 
 Test(certstore, a_name_chooses_the_pair)
@@ -715,7 +675,12 @@ Test(certstore, the_expiry_of_the_first_is_shown)
 	load_and_use();
 	left = value_of("tls_certificate_expiry_timestamp_seconds", "") - (double)time(NULL);
 	cr_expect(left > 4 * DAY && left <= 5 * DAY, "%f", left);
-	certstore_use(store, &conf.cfg, NULL);
+	conf.cfg.n_pairs = 0;
+	empty_log();
+	load_and_use();
 	cr_expect_eq(value_of("tls_certificate_expiry_timestamp_seconds", ""), 0);
+	cr_expect(strstr(line_of(file), "no certificates in the configuration any more, TLS is "
+	                                "off") != NULL,
+	          "%s", text_of(file));
 	free_cert(&soon);
 }

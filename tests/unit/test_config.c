@@ -53,7 +53,7 @@ Test(config, empty_file_has_one_listener_and_the_default_plugins)
 	cr_assert_eq(cfg->n_listeners, 1);
 	cr_expect_str_eq(cfg->listeners[0].name, "signal");
 	cr_expect_str_empty(cfg->listeners[0].http2);
-	cr_expect_not(cfg->listeners[0].admin);
+	cr_expect_eq(cfg->listeners[0].class, CONFIG_PUBLIC);
 	cr_expect_eq(cfg->listeners[0].tls, CONFIG_TLS_AUTO);
 	cr_expect_not(cfg->listeners[0].proxy_protocol);
 	cr_expect_eq(cfg->listeners[0].n_trusted, 0);
@@ -114,7 +114,7 @@ Test(config, listeners)
 
 	cr_assert_eq(cfg->n_listeners, 2);
 	cr_expect_str_eq(a->name, "a");
-	cr_expect(a->admin);
+	cr_expect_eq(a->class, CONFIG_ADMIN);
 	cr_assert_eq(a->n_addresses, 3);
 	cr_expect_eq(a->addresses[0].sa.ss_family, AF_INET);
 	cr_expect_eq(a->addresses[0].len, sizeof(struct sockaddr_in));
@@ -223,7 +223,7 @@ Test(config, values_that_are_none)
 	     "2: [limits] max-message-size: expected a size from 1K to 64M, such as 64K or 4M, got "
 	     "\"4MB\""},
 	    {"[listener signal]\nclass = Admin\n",
-	     "2: [listener signal] class: expected public or admin, got \"Admin\""},
+	     "2: [listener signal] class: expected public, admin or challenge, got \"Admin\""},
 	    {"[listener signal]\ntls = on\n",
 	     "2: [listener signal] tls: expected auto, required or off, got \"on\""},
 	    {"[listener signal]\ntls =\n",
@@ -250,8 +250,8 @@ Test(config, values_that_are_none)
 	    {"[http]\nping-timeout = 301s\n",
 	     "2: [http] ping-timeout: expected a duration from 1s to 5m, such as 10s or 500ms, got "
 	     "\"301s\""},
-	    {"[listener signal]\nhttp2 = ../x\n",
-	     "2: [listener signal] http2: expected the name of a plugin, or nothing, got \"../x\""},
+	    {"[listener signal]\nhttp2 = ../x\n", "2: [listener signal] http2: expected the name "
+	                                          "of a plugin, off, or nothing, got \"../x\""},
 	    {"[plugin grpc]\nenabled = maybe\n",
 	     "2: [plugin grpc] enabled: expected yes or no, got \"maybe\""},
 	};
@@ -309,6 +309,40 @@ Test(config, http2_names_a_plugin_that_is_loaded)
 	case_bad("[listener signal]\nhttp2 = lean\n[plugin lean]\nenabled = no\n",
 	         "2: [listener signal] http2: expected a plugin, [plugin lean] is not enabled");
 	config_free(case_good("[listener signal]\nhttp2 = lean\n[plugin lean]\nenabled = on\n"));
+}
+
+Test(config, a_listener_without_http2)
+{
+	struct config *cfg = case_good("[listener signal]\nhttp2 = off\n");
+
+	cr_expect_str_eq(cfg->listeners[0].http2, CONFIG_HTTP2_OFF);
+	config_free(cfg);
+	case_bad("[plugin off]\n",
+	         "1: [plugin off]: expected another name, off is what http2 says for none");
+}
+
+Test(config, a_challenge_listener_has_no_http2)
+{
+	struct config *cfg = case_good("[listener acme]\naddress = *:80\nclass = challenge\n"
+	                               "[listener x]\naddress = *:81\nclass = challenge\n"
+	                               "http2 = off\n");
+
+	cr_expect_eq(cfg->listeners[0].class, CONFIG_CHALLENGE);
+	cr_expect_eq(cfg->listeners[1].class, CONFIG_CHALLENGE);
+	config_free(cfg);
+	case_bad("[listener x]\naddress = *:80\nclass = challenge\nhttp2 = grpc\n"
+	         "[plugin grpc]\n",
+	         "4: [listener x] http2: expected nothing or off with class = challenge, got "
+	         "\"grpc\"");
+}
+
+/* Its listener is not there to be asked for its class. */
+Test(config, http2_of_a_listener_whose_name_is_too_long)
+{
+	case_bad("[listener abcdefghijklmnopqrstuvwxyz0123456]\naddress = *:1\nhttp2 = grpc\n"
+	         "[plugin grpc]\n",
+	         "1: [listener abcdefghijklmnopqrstuvwxyz0123456]: expected [listener NAME] with a "
+	         "shorter name");
 }
 
 Test(config, plugin_files)

@@ -94,7 +94,7 @@ static void expect_defaults(struct config *cfg)
 	cr_assert_eq(cfg->n_listeners, 1);
 	cr_expect_str_eq(cfg->listeners[0].name, defaults->listeners[0].name);
 	cr_expect_str_eq(cfg->listeners[0].http2, defaults->listeners[0].http2);
-	cr_expect_eq(cfg->listeners[0].admin, defaults->listeners[0].admin);
+	cr_expect_eq(cfg->listeners[0].class, defaults->listeners[0].class);
 	cr_expect_eq(cfg->listeners[0].tls, defaults->listeners[0].tls);
 	cr_expect_eq(cfg->listeners[0].proxy_protocol, defaults->listeners[0].proxy_protocol);
 	cr_expect_eq(cfg->listeners[0].n_trusted, defaults->listeners[0].n_trusted);

@@ -87,12 +87,11 @@ Test(config_tls, modes_of_a_listener)
 	config_free(cfg);
 }
 
-Test(config_tls, required_needs_a_certificate)
+/* Whether there is one is judged when the plugins have started (tls_demand.c). */
+Test(config_tls, the_certificate_for_required_may_come_from_a_plugin)
 {
-	case_bad("[listener signal]\ntls = required\n[tls a]\n",
-	         "2: [listener signal] tls: expected cert-file and cert-key in [tls] for required, "
-	         "got none");
-	config_free(case_good("[listener signal]\ntls = off\n"));
+	config_free(case_good("[listener signal]\ntls = required\n[tls a]\n"));
+	config_free(case_good("[listener signal]\ntls = required\n[tls]\nclient-ca = /ca.pem\n"));
 }
 
 #define PAIR "cert-file = /c\ncert-key = /k\n"
@@ -112,8 +111,6 @@ Test(config_tls, client_ca)
 	         "[tls]\nclient-ca = /ca.pem\n" PAIR,
 	         "7: [tls] client-ca: expected tls = required or off for [listener b], got auto, "
 	         "where plaintext needs no certificate");
-	case_bad("[listener signal]\ntls = off\n[tls]\nclient-ca = /ca.pem\n",
-	         "4: [tls] client-ca: expected cert-file and cert-key as well, got none");
 }
 
 Test(config_tls, a_wrong_value_is_said_alone)

@@ -121,6 +121,43 @@ Test(metrics, refuses_what_no_exporter_could_show)
 	cr_assert_eq(add(&m, NBS_GAUGE, "a", NULL, NULL, 0), -EINVAL, "another kind");
 }
 
+/* Prometheus takes nothing of a scrape in which one of these is. */
+Test(metrics, refuses_labels_that_spoil_a_scrape)
+{
+	static const double bounds[] = {1};
+	struct nbs_metric *m;
+
+	cr_expect_eq(add(&m, NBS_GAUGE, "a", "x=\"1\",x=\"2\"", NULL, 0), -EINVAL);
+	cr_expect_eq(add(&m, NBS_GAUGE, "a", "x=\"1\",y=\",x=\",x=\"1\"", NULL, 0), -EINVAL);
+	cr_expect_eq(add(&m, NBS_GAUGE, "a", "__name__=\"b\"", NULL, 0), -EINVAL);
+	cr_expect_eq(add(&m, NBS_GAUGE, "a", "x=\"1\",__y=\"b\"", NULL, 0), -EINVAL);
+	cr_expect_eq(add(&m, NBS_HISTOGRAM, "h", "le=\"1\"", bounds, 1), -EINVAL);
+	cr_expect_eq(add(&m, NBS_HISTOGRAM, "h", "x=\"1\",le=\"1\"", bounds, 1), -EINVAL);
+	cr_expect_eq(add(&m, NBS_GAUGE, "a", "x=\"x=\",xx=\"1\",_x=\"1\",le=\"1\"", NULL, 0), 0);
+	cr_expect_eq(add(&m, NBS_HISTOGRAM, "h", "les=\"1\",l=\"1\"", bounds, 1), 0);
+}
+
+/* OpenMetrics, "MetricFamily": names are unique, those of samples too. */
+Test(metrics, refuses_names_that_an_exposition_cannot_tell_apart)
+{
+	static const double bounds[] = {1};
+	struct nbs_metric *m;
+
+	cr_expect_eq(add(&m, NBS_COUNTER, "a_total", NULL, NULL, 0), 0);
+	cr_expect_eq(add(&m, NBS_GAUGE, "a", NULL, NULL, 0), -EEXIST);
+	cr_expect_eq(add(&m, NBS_COUNTER, "a", NULL, NULL, 0), -EEXIST);
+	cr_expect_eq(add(&m, NBS_HISTOGRAM, "a", NULL, bounds, 1), -EEXIST);
+	cr_expect_eq(add(&m, NBS_HISTOGRAM, "h", NULL, bounds, 1), 0);
+	cr_expect_eq(add(&m, NBS_COUNTER, "h_count", NULL, NULL, 0), -EEXIST);
+	cr_expect_eq(add(&m, NBS_GAUGE, "h_bucket", NULL, NULL, 0), -EEXIST);
+	cr_expect_eq(add(&m, NBS_GAUGE, "g_sum", NULL, NULL, 0), 0);
+	cr_expect_eq(add(&m, NBS_HISTOGRAM, "g", NULL, bounds, 1), -EEXIST);
+	cr_expect_eq(add(&m, NBS_COUNTER, "a_total", "x=\"1\"", NULL, 0), 0);
+	cr_expect_eq(add(&m, NBS_GAUGE, "a_totals", NULL, NULL, 0), 0);
+	cr_expect_eq(add(&m, NBS_GAUGE, "h_counts", NULL, NULL, 0), 0);
+	cr_expect_eq(add(&m, NBS_GAUGE, "g_sum_total", NULL, NULL, 0), 0);
+}
+
 static void *record_many(void *metric)
 {
 	for (unsigned i = 0; i < 100000; i++)

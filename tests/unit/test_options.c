@@ -150,12 +150,59 @@ Test(options, no_words_at_all)
 	expect_said("expected a command: run, check, plugins, version or help");
 }
 
-Test(options, unknown_command)
+/* A plugin of the running daemon may know it. */
+Test(options, a_word_that_is_no_command_of_ours)
 {
 	struct options opt;
 
-	cr_expect_eq(PARSE(&opt, "start"), -EINVAL);
-	expect_said("unknown command \"start\"");
+	cr_assert_eq(PARSE(&opt, "cert"), 0);
+	cr_expect_eq(opt.command, OPTIONS_ASK);
+	cr_expect_str_eq(opt.words[0], "cert");
+	cr_expect_null(opt.words[1]);
+}
+
+Test(options, all_words_behind_it_are_its_own)
+{
+	static const char *const words[] = {"cert", "run", "--port", "2", "--help", "-x", "--", ""};
+	struct options opt;
+	size_t i;
+
+	cr_assert_eq(
+	    PARSE(&opt, "--config", "/x", "cert", "run", "--port", "2", "--help", "-x", "--", ""),
+	    0);
+	cr_expect_eq(opt.command, OPTIONS_ASK);
+	expect(&opt.config, "/x", "--config");
+	cr_expect_null(opt.port.value);
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		cr_expect_str_eq(opt.words[i], words[i]);
+	cr_expect_null(opt.words[i]);
+	cr_assert_eq(PARSE(&opt, "--", "cert", "status"), 0);
+	cr_expect_str_eq(opt.words[0], "cert");
+	cr_expect_str_eq(opt.words[1], "status");
+}
+
+Test(options, what_begins_with_a_dash_is_nobodys_command)
+{
+	struct options opt;
+
+	cr_expect_eq(PARSE(&opt, "--", "--cert"), -EINVAL);
+	expect_said("unknown command \"--cert\"");
+}
+
+Test(options, an_empty_word_is_no_command)
+{
+	struct options opt;
+
+	cr_expect_eq(PARSE(&opt, ""), -EINVAL);
+	expect_said("unknown command \"\"");
+}
+
+Test(options, names_that_plugins_cannot_have)
+{
+	cr_expect(options_is_command("run"));
+	cr_expect(options_is_command("help"));
+	cr_expect_not(options_is_command("cert"));
+	cr_expect_not(options_is_command(""));
 }
 
 Test(options, extra_word)
@@ -245,6 +292,7 @@ Test(options, help_names_every_flag_and_variable)
 	                                    "plugins",
 	                                    "version",
 	                                    "help",
+	                                    "running daemon",
 	                                    "--config",
 	                                    "--port",
 	                                    "--log-file",
@@ -273,11 +321,15 @@ Test(options, help_names_every_flag_and_variable)
 		cr_expect(strstr(text, words[i]), "help does not name %s", words[i]);
 }
 
-/* What the line of a flag says, for those that are refused and those that no longer are. */
-Test(options, help_does_not_promise_what_is_refused)
+/* What the line of a flag says. */
+Test(options, help_says_what_the_flags_of_plugins_do)
 {
-	char text[8192], *line;
-	size_t n;
+	static const char *const says[][2] = {{"--metrics-port", "loads the plugin"},
+	                                      {"--letsencrypt-domain", "loads the plugin"},
+	                                      {"--letsencrypt-email", "Let's Encrypt"},
+	                                      {"--ssl-dir", "(/var/lib/netbird/)"}};
+	char text[8192], *at;
+	size_t i, n;
 	FILE *out;
 
 	cr_redirect_stdout();
@@ -286,10 +338,13 @@ Test(options, help_does_not_promise_what_is_refused)
 	out = cr_get_redirected_stdout();
 	n = fread(text, 1, sizeof(text) - 1, out);
 	text[n] = '\0';
-	cr_assert((line = strstr(text, "--letsencrypt-domain")) != NULL);
-	line[strcspn(line, "\n")] = '\0';
-	cr_expect(strstr(line, "refused"), "%s", line);
-	cr_assert((line = strstr(text, "--cert-file")) != NULL);
-	line[strcspn(line, "\n")] = '\0';
-	cr_expect_null(strstr(line, "refused"), "%s", line);
+	cr_expect_null(strstr(text, "refused"));
+	cr_expect_null(strstr(text, "not used"));
+	for (i = 0; i < sizeof(says) / sizeof(says[0]); i++) {
+		char line[128] = "";
+
+		cr_assert((at = strstr(text, says[i][0])) != NULL, "%s", says[i][0]);
+		snprintf(line, sizeof(line), "%.*s", (int)strcspn(at, "\n"), at);
+		cr_expect(strstr(line, says[i][1]), "%s", line);
+	}
 }

@@ -68,6 +68,26 @@ static const char *find(const char *method, const char *path, unsigned class)
 	return found != NULL ? found->ops->path : text;
 }
 
+Test(routes, challenge_is_a_class_of_its_own)
+{
+	static const struct nbs_ws_path ws = PATH("/ws", NULL, NBS_CHALLENGE);
+	static const struct nbs_ws_path all =
+	    PATH("/ws", NULL, NBS_PUBLIC | NBS_ADMIN | NBS_CHALLENGE);
+
+	cr_assert_eq(add("GET", "/public", NBS_PUBLIC | NBS_ADMIN), 0);
+	cr_assert_eq(add("GET", "/challenge", NBS_CHALLENGE), 0);
+	cr_assert_eq(add("GET", "/all", NBS_PUBLIC | NBS_ADMIN | NBS_CHALLENGE), 0);
+	cr_assert_eq(add("GET", "/all", NBS_CHALLENGE), -EEXIST);
+	cr_assert_str_eq(find("GET", "/challenge", NBS_CHALLENGE), "/challenge");
+	cr_assert_str_eq(find("GET", "/all", NBS_CHALLENGE), "/all");
+	cr_assert_str_eq(find("GET", "/all", NBS_PUBLIC), "/all");
+	cr_assert_str_eq(find("GET", "/challenge", NBS_PUBLIC), ":");
+	cr_assert_str_eq(find("GET", "/challenge", NBS_ADMIN), ":");
+	cr_assert_str_eq(find("GET", "/public", NBS_CHALLENGE), ":");
+	cr_assert_eq(routes_add_ws(routes, "test", &ws, NULL), -EINVAL);
+	cr_assert_eq(routes_add_ws(routes, "test", &all, NULL), -EINVAL);
+}
+
 Test(routes, what_is_no_route)
 {
 	struct nbs_route r;
@@ -79,7 +99,7 @@ Test(routes, what_is_no_route)
 	cr_assert_eq(add("get", "/x", NBS_PUBLIC), -EINVAL);
 	cr_assert_eq(add(NULL, "/x", NBS_PUBLIC), -EINVAL);
 	cr_assert_eq(add("GET", "/x", 0), -EINVAL);
-	cr_assert_eq(add("GET", "/x", 4), -EINVAL);
+	cr_assert_eq(add("GET", "/x", 8), -EINVAL);
 	r = ROUTE("GET", "/x", NBS_PUBLIC);
 	r.handle = NULL;
 	cr_assert_eq(routes_add(routes, "test", &r, NULL), -EINVAL);

@@ -351,18 +351,16 @@ Test(ws_light, refused)
 	}
 }
 
-Test(ws_light, a_long_reason_is_cut_between_characters)
+/* Cutting it is the host's part. */
+Test(ws_light, a_long_reason_is_given_whole)
 {
-	char why[200];
+	char why[200] = "";
 
-	memset(why, 'x', 122);
-	strcpy(why + 122, "\xc3\xa9 and more");
+	memset(why, 'x', sizeof(why) - 1);
 	host.undecided = true;
 	open_peer("alice");
 	host.lease.ops->registered(host.lease.cookie, -EACCES, why);
 	ws_turn(&ws);
-	cr_assert_eq(strlen(ws.reason), 122);
-	why[122] = '\0';
 	assert_code(4403, why);
 }
 

@@ -45,7 +45,7 @@ struct nbs_ws {
 	atomic_uint wakes;
 	bool paused, in_open, closed;
 	unsigned code; /* of ws_close() */
-	char reason[124];
+	char reason[256];
 	bool lease_was_back; /* when ws_close() came */
 	struct nbs_conn *inner;
 };
