@@ -10,5 +10,5 @@ RUN apt-get update && apt-get install -y --no-install-recommends make \
  && make -C /src deps-run && rm -rf /src /var/lib/apt/lists/*
 COPY --from=build /image /
 USER nobody
-EXPOSE 10000
+EXPOSE 10000 9090
 ENTRYPOINT ["netbird-signal", "run", "--log-file", "console"]

@@ -12,6 +12,8 @@ tls_repeats=${BENCH_TLS_REPEATS:-3}
 ws_repeats=${BENCH_WS_REPEATS:-3}
 accept_repeats=${BENCH_ACCEPT_REPEATS:-5}
 accept_peers=${BENCH_ACCEPT_PEERS:-4000}
+crowd=${BENCH_CROWD:-100000}
+scrapes=${BENCH_SCRAPES:-200}
 missed=0
 
 give_up() {
@@ -160,6 +162,20 @@ many_rounds() {
 	stop daemon || give_up daemon
 }
 
+scrape_crowd() {
+	local form
+	start crowd || give_up crowd
+	wait_for 120 crowd_is_there || give_up "$crowd peers"
+	for form in text openmetrics gzip; do
+		"$bin/scrape" "$metrics" "$scrapes" $form >"$dir/out" ||
+			give_up "scrapes with $crowd peers, $form"
+		sed 's/^result //' "$dir/out"
+		at_most 50 "$(value p95_ms <"$dir/out")" \
+			"ms for a scrape with $crowd peers, 95 of 100, $form"
+	done
+	stop crowd || give_up crowd
+}
+
 compare_plaintext
 say
 compare_tls
@@ -171,6 +187,8 @@ say
 hold_and_leave
 say
 many_rounds
+say
+scrape_crowd
 say
 if [ "$missed" -gt 0 ]; then
 	say "$missed targets missed"

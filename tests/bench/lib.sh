@@ -5,6 +5,7 @@
 bin=$B/tests/bench
 dir=$(mktemp -d) || exit 1
 declare -A pid port # of the servers that run, by name
+crowd=100 # peers of the daemon called "crowd"
 trap end_all EXIT
 trap 'exit 1' INT TERM HUP
 
@@ -63,6 +64,25 @@ write_config() {
 		file = $(realpath "$B/tests/plugin/probe.so")
 		socket = $dir/$1.sock
 	INI
+	[ "$1" != crowd ] || write_crowd >>"$dir/$1.ini"
+}
+
+# Peers without connections, and metrics.
+write_crowd() {
+	cat <<-INI
+		[plugin crowd]
+		file = $(realpath "$B/tests/plugin/crowd.so")
+		peers = $crowd
+		[plugin prometheus]
+		address = 127.0.0.1
+		port = 0
+	INI
+}
+
+# Sets `metrics`, the address where the crowd's metrics are, once all of it is there.
+crowd_is_there() {
+	metrics=$(sed -n 's/.*listening name=metrics address=\([^ ]*\).*/\1/p' "$dir/crowd.log")
+	"$bin/series" "$dir/crowd.sock" | grep -q "^active_peers $crowd$"
 }
 
 # start NAME

@@ -35,6 +35,8 @@ refusals() {
 		"$bin/loadgen" --address 127.0.0.1:10000 --transport tls --pid 1 measure
 	expect 1 'refuses to compare the rates of one server' \
 		"$bin/loadgen" --address 127.0.0.1:10000 --pid $$ --peers 100 --early 95 --window 10 accept
+	expect 2 'scrapes no address that is not loopback' "$bin/scrape" 192.0.2.1:9090 1 text
+	expect 2 'scrapes in no unknown form' "$bin/scrape" 127.0.0.1:9090 1 protobuf
 	expect 1 'fails without a server' \
 		"$bin/loadgen" --address 127.0.0.1:1 --pid $$ --peers 1 measure
 }
@@ -87,6 +89,16 @@ wrong_servers() {
 	mv "$dir/true.pem" "$dir/cert.pem"
 }
 
+# Time is not looked at here.
+scrapes() {
+	local form
+	for form in text openmetrics gzip; do
+		expect 0 "crowd: scrapes, $form" "$bin/scrape" "$metrics" 5 $form
+	done
+	expect 1 'fails where there are no metrics' \
+		"$bin/scrape" "127.0.0.1:${port[crowd]}" 1 text
+}
+
 has_sockets() {
 	[ "$(find "/proc/$1/fd" -lname 'socket:*' 2>/dev/null | wc -l)" -ge "$2" ]
 }
@@ -121,6 +133,10 @@ if expect 0 'daemon starts' start daemon && expect 0 'yardstick starts' start ya
 	expect 0 'yardstick with TLS stops' stop yardstick_tls
 	expect 0 'yardstick starts again' start yardstick
 	expect 1 'fails when the server dies' outlive
+fi
+if expect 0 'daemon with a crowd starts' start crowd; then
+	expect 0 'the crowd is there' wait_for 20 crowd_is_there && scrapes
+	expect 0 'daemon with a crowd stops' stop crowd
 fi
 say "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

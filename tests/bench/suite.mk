@@ -1,8 +1,9 @@
 # The load generator, the yardstick, and what compares them.  As a suite of `make test` it only
 # shows that they work; `make bench` measures.
 TEST_SUITES += bench
-BENCH_PROGRAMS := $(patsubst %,$(B)/tests/bench/%,loadgen yardstick yardstick_tls series)
+BENCH_PROGRAMS := $(patsubst %,$(B)/tests/bench/%,loadgen yardstick yardstick_tls series scrape)
 TEST_PROGRAMS += $(BENCH_PROGRAMS)
+BENCH_PLUGINS := $(patsubst %,$(B)/tests/plugin/%.so,probe crowd)
 
 $(B)/tests/bench/loadgen: $(patsubst %,$(B)/tests/bench/%.o, \
     loadgen scenario run swarm peer speech_h2 speech_light ws wire frame hist procfs)
@@ -24,8 +25,12 @@ $(B)/tests/bench/series: $(B)/tests/bench/series.o
 	$(if $(V),,@echo '  LD   $@')
 	$(Q)$(CC) $(EXE) $(LDFLAGS) $^ -o $@
 
+$(B)/tests/bench/scrape: $(B)/tests/bench/scrape.o $(B)/tests/bench/hist.o
+	$(if $(V),,@echo '  LD   $@')
+	$(Q)$(CC) $(EXE) $(LDFLAGS) $^ -o $@
+
 $(B)/tests/bench/%.o: CFLAGS += -fPIE
 
 bench: deps-test
-	$(MAKE) $(JOBS) all $(BENCH_PROGRAMS) $(B)/tests/plugin/probe.so
+	$(MAKE) $(JOBS) all $(BENCH_PROGRAMS) $(BENCH_PLUGINS)
 	B=$(B) tests/bench/run --full

@@ -163,4 +163,4 @@ function missing(name) {
 	return fs.existsSync(program) ? false : `no ${program}`;
 }
 
-module.exports = { PROXIES, missing, startProxy };
+module.exports = { PROXIES, freePort, missing, startProxy };
