@@ -6,5 +6,6 @@ TEST_PROGRAMS += e2e-asan-tree
 e2e-asan-tree: | $(PROTO_SRC)
 	$(MAKE) SAN=address,undefined e2e-tree
 endif
-e2e-tree: all $(TEST_PLUGINS) $(B)/tests/e2e/notify
+e2e-tree: all $(TEST_PLUGINS) $(B)/tests/e2e/notify $(B)/tests/e2e/acme_client \
+          $(B)/tests/e2e/clock.so
 .PHONY: e2e-tree e2e-asan-tree

@@ -7,6 +7,7 @@
 #include "config_store.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 
 #define DOCUMENT "etc/signal.ini"
 
@@ -40,8 +41,12 @@ static const char *default_of(const char *section, const char *key)
 		size_t len = strcspn(line, "\n"), n = strlen(key);
 
 		next = line + len + (line[len] == '\n');
+		/* A section that is not in force may be documented too. */
 		if (*line == '[')
 			inside = len == strlen(section) && strncmp(line, section, len) == 0;
+		else if (strncmp(line, "#[", 2) == 0)
+			inside = len == strlen(section) + 1 &&
+			         strncmp(line + 1, section, len - 1) == 0;
 		if (!inside || *line != '#' || strncmp(line + 1, key, n) != 0 ||
 		    strncmp(line + 1 + n, " =", 2) != 0)
 			continue;
@@ -51,7 +56,8 @@ static const char *default_of(const char *section, const char *key)
 	return NULL;
 }
 
-/* The document with every "#key = value" made "key = value". */
+/* The document with every "#key = value" made "key = value"; the section of a plugin that the
+ * built-in configuration does not load goes with its keys. */
 static char *uncommented(void)
 {
 	char *text = strdup(whole), *line = text;
@@ -59,6 +65,8 @@ static char *uncommented(void)
 	documented = 0;
 	for (; line; line = strchr(line, '\n')) {
 		line += *line == '\n';
+		if (line[0] == '#' && line[1] == '[')
+			line[0] = ' ';
 		if (line[0] == '#' && line[1] >= 'a' && line[1] <= 'z') {
 			line[0] = ' ';
 			documented++;
@@ -67,7 +75,12 @@ static char *uncommented(void)
 	return text;
 }
 
-static void expect_defaults(struct config *cfg)
+/* Of plugins that are documented, but only loaded if they are asked for. */
+static const char *const on_demand[] = {"letsencrypt"};
+#define ON_DEMAND (sizeof(on_demand) / sizeof(on_demand[0]))
+
+/* extra: plugins behind those of the built-in configuration. */
+static void expect_defaults(struct config *cfg, size_t extra)
 {
 	struct config *defaults = case_good("");
 	const struct config_key *key;
@@ -101,8 +114,10 @@ static void expect_defaults(struct config *cfg)
 	cr_assert_eq(cfg->listeners[0].n_addresses, defaults->listeners[0].n_addresses);
 	cr_expect_str_eq(cfg->listeners[0].addresses[0].text,
 	                 defaults->listeners[0].addresses[0].text);
-	cr_assert_eq(cfg->n_plugins, defaults->n_plugins);
-	for (i = 0; i < cfg->n_plugins; i++) {
+	cr_assert_eq(cfg->n_plugins, defaults->n_plugins + extra);
+	for (i = 0; i < extra; i++)
+		cr_expect_str_eq(cfg->plugins[defaults->n_plugins + i].name, on_demand[i]);
+	for (i = 0; i < defaults->n_plugins; i++) {
 		cr_expect_str_eq(cfg->plugins[i].name, defaults->plugins[i].name);
 		cr_expect_eq(cfg->plugins[i].enabled, defaults->plugins[i].enabled);
 	}
@@ -113,7 +128,7 @@ Test(document, is_the_defaults_as_it_is)
 {
 	struct config *cfg = case_good(whole);
 
-	expect_defaults(cfg);
+	expect_defaults(cfg, 0);
 	cr_expect_not(cfg->max_connections_set);
 	config_free(cfg);
 }
@@ -123,7 +138,7 @@ Test(document, is_accepted_with_every_option_set)
 	char *text = uncommented();
 	struct config *cfg = case_good(text);
 
-	expect_defaults(cfg);
+	expect_defaults(cfg, ON_DEMAND);
 	config_free(cfg);
 	free(text);
 }
@@ -253,6 +268,35 @@ static int take_path(struct nbs_host *h, const struct nbs_ws_path *p, void *arg)
 	return 0;
 }
 
+static int take_route(struct nbs_host *h, const struct nbs_route *route, void *arg)
+{
+	(void)h, (void)route, (void)arg;
+	return 0;
+}
+
+static int take_listener(struct nbs_host *h, const struct nbs_listener *listener)
+{
+	(void)h, (void)listener;
+	return 0;
+}
+
+static int take_command(struct nbs_host *h, const struct nbs_command *command, void *arg)
+{
+	(void)h, (void)command, (void)arg;
+	return 0;
+}
+
+static void say_nobody(struct nbs_call *call, const char *fmt, ...)
+{
+	(void)call, (void)fmt;
+}
+
+static int give_no_flag(struct nbs_host *h, const char *option, const char *key)
+{
+	(void)h, (void)option, (void)key;
+	return -ENOENT;
+}
+
 static void say_limits(struct nbs_host *h, struct nbs_limits *limits)
 {
 	(void)h, (void)limits;
@@ -276,7 +320,12 @@ static void start_once(const char *name)
 	                        .conf_size = ask_size,
 	                        .metric_register = take_metric,
 	                        .service_register = take_service,
-	                        .ws_register = take_path};
+	                        .ws_register = take_path,
+	                        .route_register = take_route,
+	                        .listener_register = take_listener,
+	                        .conf_flag = give_no_flag,
+	                        .command_register = take_command,
+	                        .call_print = say_nobody};
 	const char *b = getenv("B");
 	const struct nbs_plugin *plugin;
 	unsigned before = asked;
@@ -302,6 +351,8 @@ Test(document, has_every_key_of_the_plugins_with_its_default)
 
 	for (i = 0; i < cfg->n_plugins; i++)
 		start_once(cfg->plugins[i].name);
+	for (i = 0; i < ON_DEMAND; i++)
+		start_once(on_demand[i]);
 	config_free(cfg);
 	for (i = 0; (key = config_key_at(i)) != NULL; i++)
 		others++;
