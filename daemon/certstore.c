@@ -232,7 +232,9 @@ static void say_changed(const char *what, const char *owner, const char *name,
 	char text[CERTS_SHOWN];
 
 	certs_show(text, &one, 1);
-	log_info("tls", "certificate %s plugin=%s name=%s %s%s%s%s", what, owner, name, text,
+	/* A challenge's lives for seconds: whoever provides it says what became of it. */
+	log_line(one->alpn != NULL ? NBS_DEBUG : NBS_INFO, "tls",
+	         "certificate %s plugin=%s name=%s %s%s%s%s", what, owner, name, text,
 	         pair->fallback ? " fallback=yes" : "", pair->alpn != NULL ? " alpn=" : "",
 	         pair->alpn != NULL ? pair->alpn : "");
 }
