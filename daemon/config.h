@@ -99,7 +99,7 @@ struct config {
 	enum nbs_level log_level;
 	const char *log_file, *user, *plugin_dir, *control_socket;
 	bool control_socket_set; /* by the file; otherwise the daemon can do without */
-	int64_t io_threads; /* 0: as many as processors */
+	int64_t io_threads;      /* 0: as many as processors */
 	int64_t shutdown_grace;
 
 	/* [limits]; 0 where a limit may be off */

@@ -227,8 +227,8 @@ static void check_control_socket(const struct config *cfg, struct config_faults 
 		return;
 	snprintf(expected, sizeof(expected), "a path from / on of at most %zu bytes, or nothing",
 	         sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
-	config_fault_value(faults, cfg->store->where[config_key_index(key)], "daemon",
-	                   key->name, expected, cfg->control_socket);
+	config_fault_value(faults, cfg->store->where[config_key_index(key)], "daemon", key->name,
+	                   expected, cfg->control_socket);
 }
 
 void config_check(const struct config *cfg, const struct config_ini *ini,

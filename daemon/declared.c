@@ -207,11 +207,24 @@ static const struct config_listener *find_port(const struct declared *declared, 
 
 /* One of another class does not serve what the plugin wants to serve here.  Proofs for certificate
  * authorities are served by all: only where there is no listener do they need one of their own. */
+static bool misses(const struct config_listener *declared, const struct config_listener *other)
+{
+	return other->class != declared->class && declared->class != CONFIG_CHALLENGE;
+}
+
+static void log_gave_way(const struct item *item, const struct config_listener *other)
+{
+	const bool missed = misses(&item->pub.conf, other);
+
+	log_line(missed ? NBS_WARN : NBS_DEBUG, "config",
+	         "%s: [%s] of the configuration takes the place of its own%s", item->where,
+	         item->section, missed ? ", is of another class, and does not serve the same" : "");
+}
+
 static void log_left_out(const struct item *item, const struct config_address *a,
                          const struct config_listener *other)
 {
-	const enum config_class class = item->pub.conf.class;
-	const bool missed = other->class != class && class != CONFIG_CHALLENGE;
+	const bool missed = misses(&item->pub.conf, other);
 
 	log_line(missed ? NBS_WARN : NBS_DEBUG, "config",
 	         "%s: [%s] leaves out %s: [listener %s] has the port%s", item->where, item->section,
@@ -226,9 +239,8 @@ static void settle_item(struct declared *declared, size_t at, const struct confi
 	const struct config_listener *other;
 	size_t kept = 0;
 
-	if (config_listen_find(cfg, l->name) != NULL) {
-		log_debug("config", "%s: [%s] of the configuration takes the place of its own",
-		          item->where, item->section);
+	if (l->n_addresses > 0 && (other = config_listen_find(cfg, l->name)) != NULL) {
+		log_gave_way(item, other);
 		l->n_addresses = 0;
 	}
 	for (size_t i = 0; i < l->n_addresses; i++) {

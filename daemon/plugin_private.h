@@ -30,7 +30,7 @@ struct plugins {
 	struct plugin *list;
 	size_t n;
 	struct certstore *certs; /* the core's: what a plugin provides goes with it */
-	struct plugins *next; /* in_use */
+	struct plugins *next;    /* in_use */
 };
 
 bool plugins_have(const struct plugins *set, const char *name);

@@ -5,7 +5,8 @@
 #include "metrics.h"
 
 struct registry_metrics {
-	struct nbs_metric *active, *duration, *lifetime, *registrations, *deregistrations, *failed, *delay;
+	struct nbs_metric *active, *duration, *lifetime, *registrations, *deregistrations, *failed,
+	    *delay;
 	struct nbs_metric *refused[NBS_REFUSED_FAILED_HEADER + 1];
 	struct nbs_metric *lookup_found, *lookup_missing;
 	struct nbs_metric *forwarded, *latency;

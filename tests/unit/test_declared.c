@@ -205,11 +205,23 @@ Test(declared, the_configuration_takes_its_place)
 	cr_assert_eq(add("a", "*:1", NBS_ADMIN, 0), 0);
 	cr_assert_eq(add("signal", "*:2", NBS_PUBLIC, 0), 0);
 	cr_assert_eq(add("b", "*:3", NBS_ADMIN, 0), 0);
-	settle("[listener a]\naddress = 127.0.0.1:77\n[listener signal]\n");
+	settle("[listener a]\naddress = 127.0.0.1:77\nclass = admin\n[listener signal]\n");
 	cr_expect_eq(at(0)->n_addresses, 0);
 	cr_expect_eq(at(1)->n_addresses, 0);
 	cr_expect_eq(at(2)->n_addresses, 1);
 	expect_said("");
+}
+
+/* A section without a class is public: easily written for another address, and easily missed. */
+Test(declared, one_of_another_class_in_its_place_is_warned_of)
+{
+	cr_assert_eq(add("a", "*:1", NBS_ADMIN, 0), 0);
+	cr_assert_eq(add("b", "*:2", NBS_CHALLENGE, 0), 0);
+	settle("[listener a]\naddress = *:3\n[listener b]\naddress = *:4\n");
+	cr_expect_eq(at(0)->n_addresses, 0);
+	cr_expect_eq(at(1)->n_addresses, 0);
+	expect_said("netbird-signal: warning: plugin p: [listener a] of the configuration takes the "
+	            "place of its own, is of another class, and does not serve the same\n");
 }
 
 /* Another address of the same port as well: one could not tell which listener is whose. */
