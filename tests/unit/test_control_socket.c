@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -125,17 +126,23 @@ static struct sockaddr_un address(void)
 	return addr;
 }
 
-static int dial(void)
+static void reach(int fd)
 {
 	const struct sockaddr_un addr = address();
 	const struct timeval patience = {.tv_sec = PATIENCE / 1000};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	cr_assert_geq(fd, 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	cr_assert_eq(connect(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0, "%s",
 	             strerror(errno));
+}
+
+static int dial(void)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	cr_assert_geq(fd, 0);
+	reach(fd);
 	return fd;
 }
 
@@ -445,6 +452,44 @@ Test(control_socket, the_silent_are_closed_in_time)
 	cr_expect_eq(say_hello(), 0); /* it is accepted by now */
 	atomic_store(&ahead_ms, CONTROL_PATIENCE_MS);
 	cr_expect_eq(hear(fd), 0);
+	close(fd);
+}
+
+/* Has one more turn of the loop, and what it watches with it. */
+static void turn(void)
+{
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(control_post(control, hold, NULL), 0);
+		sem_wait(&held);
+		sem_post(&go);
+	}
+}
+
+Test(control_socket, a_client_waits_while_there_is_no_descriptor)
+{
+	struct rlimit before, none; /* poll() wants no fewer than it is given places */
+	int fd, more;
+
+	sem_init(&held, 0, 0);
+	sem_init(&go, 0, 0);
+	start();
+	fd = dial();
+	cr_expect_eq(say_hello(), 0); /* it is accepted by now */
+	close(fd);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	turn(); /* and its end is seen */
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){.rlim_cur = 64, .rlim_max = before.rlim_max};
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	while ((more = dup(fd)) >= 0)
+		cr_assert_lt(more, 64);
+	reach(fd);
+	tell(fd, "say\0late", 9);
+	turn();
+	cr_expect_eq(recv(fd, got, 1, MSG_DONTWAIT | MSG_PEEK), -1);
+	setrlimit(RLIMIT_NOFILE, &before);
+	hear(fd);
+	cr_expect_str_eq(got, "0[late]");
 	close(fd);
 }
 
