@@ -43,6 +43,7 @@ static int block_signals(sigset_t *set)
 	sigaddset(set, SIGHUP);
 	signal(SIGPIPE, SIG_IGN); /* a client that left is seen by write() */
 	signal(SIGXFSZ, SIG_IGN); /* so is a log file at its size limit */
+	signal(SIGCHLD, SIG_DFL); /* whoever ignores it for us hides how a plugin's child ended */
 	return pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 

@@ -154,5 +154,5 @@ void certificate_free(struct certificate *c)
 bool certificate_fits(const struct certificate *c, const struct acme_identifier *ids, size_t n,
                       enum key_type type)
 {
-	return keys_is(c->key, type) && identifiers_match(c->leaf, ids, n);
+	return keys_is(c->key, type) && identifiers_covered(c->leaf, ids, n);
 }

@@ -18,7 +18,7 @@ struct certificate {
 int certificate_parse(struct certificate **out, const char *chain, EVP_PKEY *key, const char **why);
 void certificate_free(struct certificate *c);
 
-/* Whether it is for exactly these identifiers and has a key of this type. */
+/* Whether it is for these identifiers, at least, and has a key of this type. */
 bool certificate_fits(const struct certificate *c, const struct acme_identifier *ids, size_t n,
                       enum key_type type);
 

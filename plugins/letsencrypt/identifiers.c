@@ -126,13 +126,29 @@ static bool ids_have(const struct acme_identifier *ids, size_t n, const GENERAL_
 	return false;
 }
 
+static bool covered(const GENERAL_NAMES *names, const struct acme_identifier *ids, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!names_have(names, &ids[i]))
+			return false;
+	}
+	return n > 0;
+}
+
+bool identifiers_covered(const X509 *cert, const struct acme_identifier *ids, size_t n)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	bool all = names != NULL && covered(names, ids, n);
+
+	GENERAL_NAMES_free(names);
+	return all;
+}
+
 bool identifiers_match(const X509 *cert, const struct acme_identifier *ids, size_t n)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
-	bool match = names != NULL && n > 0;
+	bool match = names != NULL && covered(names, ids, n);
 
-	for (size_t i = 0; i < n && match; i++)
-		match = names_have(names, &ids[i]);
 	for (int i = 0; match && i < sk_GENERAL_NAME_num(names); i++)
 		match = ids_have(ids, n, sk_GENERAL_NAME_value(names, i));
 	GENERAL_NAMES_free(names);

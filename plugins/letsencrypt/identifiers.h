@@ -11,6 +11,9 @@
 int identifiers_to_names(const struct acme_identifier *ids, size_t n, GENERAL_NAMES **names);
 /* Whether a certificate is for exactly these, in whatever order; names are equal in any case. */
 bool identifiers_match(const X509 *cert, const struct acme_identifier *ids, size_t n);
+/* Whether it is for all of these, and perhaps for more: some CAs add a name, and one that is no
+ * longer wanted goes with the next renewal. */
+bool identifiers_covered(const X509 *cert, const struct acme_identifier *ids, size_t n);
 /* Whether it can be part of a certificate, and so of a URL and of a program's arguments: a CA says
  * it, and nothing else may come that way. */
 bool identifiers_valid(const struct acme_identifier *id);
