@@ -40,7 +40,7 @@ void dns01_end(const struct dns01 *d, const struct acme_challenge *c, bool valid
 int dns01_check(const char *hook, char *why, size_t size);
 
 /* --- selfcheck.c, selfcheck_tls.c ------------------------------------------------------------ */
-#define SELFCHECK_WHY 400
+#define SELFCHECK_WHY 700
 
 /* One question of this server to itself. */
 struct selfcheck {

@@ -25,7 +25,9 @@ enum failure_kind {
 struct failure {
 	enum failure_kind kind;
 	uint64_t retry_after_s; /* the CA's own word (Retry-After); 0 without */
-	char text[512];         /* "the CA refuses the order: ...: rejectedIdentifier" */
+	/* "the CA refuses the order: ...: rejectedIdentifier"; a line of the log has room for it.
+	 */
+	char text[800];
 };
 
 /* Fills *f and returns `code`, a negative errno.  What a server sent is shown with control

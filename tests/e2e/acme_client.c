@@ -144,13 +144,22 @@ static void read_csr(const char *file)
 
 static void read_words(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"ca", 1, NULL, 'c'},      {"key", 1, NULL, 'k'},           {"csr", 1, NULL, 'r'},
-	    {"out", 1, NULL, 'o'},     {"email", 1, NULL, 'e'},         {"profile", 1, NULL, 'p'},
-	    {"eab-kid", 1, NULL, 'i'}, {"eab-key", 1, NULL, 'm'},       {"account", 1, NULL, 'a'},
-	    {"timeout", 1, NULL, 't'}, {"order-timeout", 1, NULL, 'T'}, {"replaces", 1, NULL, 'R'},
-	    {"account-email", 1, NULL, 'E'},
-	    {"ari", 1, NULL, 'A'},     {"orders", 1, NULL, 'n'},        {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"ca", 1, NULL, 'c'},
+	                                        {"key", 1, NULL, 'k'},
+	                                        {"csr", 1, NULL, 'r'},
+	                                        {"out", 1, NULL, 'o'},
+	                                        {"email", 1, NULL, 'e'},
+	                                        {"profile", 1, NULL, 'p'},
+	                                        {"eab-kid", 1, NULL, 'i'},
+	                                        {"eab-key", 1, NULL, 'm'},
+	                                        {"account", 1, NULL, 'a'},
+	                                        {"timeout", 1, NULL, 't'},
+	                                        {"order-timeout", 1, NULL, 'T'},
+	                                        {"replaces", 1, NULL, 'R'},
+	                                        {"account-email", 1, NULL, 'E'},
+	                                        {"ari", 1, NULL, 'A'},
+	                                        {"orders", 1, NULL, 'n'},
+	                                        {NULL, 0, NULL, 0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)

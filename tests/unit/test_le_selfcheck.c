@@ -516,19 +516,25 @@ static int withdraw(void *arg, const char *cert)
 	return 0;
 }
 
-static int solve(struct challenges *c, size_t *chosen, struct failure *f)
+static int solve_for(struct acme_identifier id, struct challenges *c, size_t *chosen,
+                     struct failure *f)
 {
 	const struct acme_solver solver = challenges_solver(c);
 	const struct acme_challenge offered[] = {
-	    {"dns-01", name, "t-dns", AUTH},
-	    {"tls-alpn-01", name, "t-tls", AUTH},
-	    {"http-01", name, "token_1", AUTH},
+	    {"dns-01", id, "t-dns", AUTH},
+	    {"tls-alpn-01", id, "t-tls", AUTH},
+	    {"http-01", id, "token_1", AUTH},
 	};
 	int r = solver.begin(solver.arg, offered, 3, chosen, f);
 
 	if (r == 0)
 		solver.end(solver.arg, &offered[*chosen], true);
 	return r;
+}
+
+static int solve(struct challenges *c, size_t *chosen, struct failure *f)
+{
+	return solve_for(name, c, chosen, f);
 }
 
 static struct challenges *open_challenges(int (*give)(void *, const struct nbs_cert *))
@@ -579,6 +585,37 @@ Test(le_selfcheck, says_why_nothing_is_seen)
 	cr_assert(strstr(f.text, "...") == NULL, "cut off: %s", f.text);
 	cr_assert_eq(withdrawn, 1);
 	cr_assert_eq(case_ask(PATH).status, 404);
+	challenges_close(c);
+}
+
+/* A name of `len` bytes that libcurl itself resolves. */
+static struct acme_identifier long_name(size_t len)
+{
+	static const char end[] = ".localhost";
+	static char text[254];
+
+	for (size_t i = 0; i < len - strlen(end); i++)
+		text[i] = i % 50 == 49 ? '.' : 'a';
+	memcpy(text + len - strlen(end), end, sizeof(end));
+	return (struct acme_identifier){ACME_DNS, text};
+}
+
+/* What comes last is what to do. */
+Test(le_selfcheck, says_why_of_long_names)
+{
+	struct challenges *c = open_challenges(provide_nothing);
+	struct failure f = {.text = ""};
+	const char *end;
+	size_t chosen = 99;
+	char port[64];
+
+	cr_assert_eq(solve_for(long_name(100), c, &chosen, &f), -EHOSTUNREACH, "%s", f.text);
+	snprintf(port, sizeof(port), "open or forward port %u to this server", settings.tls_port);
+	end = strstr(f.text, port);
+	cr_assert(end != NULL && strcmp(end, port) == 0, "cut off: %s", f.text);
+	challenge.identifier = long_name(253);
+	expect(selfcheck_http(&check), "open or forward port ");
+	expect(selfcheck_tls(&check), "open or forward port ");
 	challenges_close(c);
 }
 

@@ -805,3 +805,46 @@ Test(le_store, process_that_dies_at_each_step)
 	cr_assert_eq(kept, 14, "%u", kept); /* before: 1 to 7; half: 1; after: 1 to 6 */
 	cr_assert_eq(replaced, 3, "%u", replaced);
 }
+
+/* --- the account's address for mail ---------------------------------------------------------- */
+static void expect_email(const char *expected)
+{
+	struct store *s = open_store();
+	char *email = ssl_dir;
+	struct failure f;
+
+	f.text[0] = '\0';
+	cr_assert_eq(store_load_account_email(s, &email, &f), 0, "%s", f.text);
+	if (expected == NULL)
+		cr_assert(email == NULL);
+	else
+		cr_assert_str_eq(email, expected);
+	free(email);
+	store_close(s);
+}
+
+Test(le_store, email)
+{
+	static const char *const said[] = {"admin@example.org", ""};
+	struct store *s;
+	struct failure f;
+
+	f.text[0] = '\0';
+	expect_email(NULL);
+	for (size_t i = 0; i < 2; i++) {
+		s = open_store();
+		cr_assert_eq(store_save_account_email(s, said[i], &f), 0, "%s", f.text);
+		store_close(s);
+		expect_email(said[i]);
+	}
+	cr_assert_eq(mode_of(path_of("account.email")), 0600);
+	/* What is no address is told again, and that of another key too. */
+	put("account.email", "a b\n", 4, 0600);
+	expect_email(NULL);
+	put("account.email", "a@b\n", 4, 0600);
+	expect_email("a@b");
+	s = open_store();
+	cr_assert_eq(store_save_account_key(s, first->key, &f), 0, "%s", f.text);
+	store_close(s);
+	expect_email(NULL);
+}
