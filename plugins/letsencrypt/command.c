@@ -15,8 +15,6 @@ static const char *phase_text(const struct status *st)
 		return "asking the CA for a certificate";
 	case STATUS_NO_CLOCK:
 		return "waiting until the clock is set";
-	case STATUS_STOPPED:
-		return "stopping";
 	case STATUS_WAITING:
 		break;
 	}
@@ -114,6 +112,9 @@ static int ask_renewal(const struct command *c, struct nbs_call *call)
 		                          "cert status\" says how it goes\n");
 	else if (r == -EBUSY)
 		c->host->call_print(call, "not now: a certificate is being asked for already\n");
+	else if (r == -EAGAIN)
+		c->host->call_print(call,
+		                    "not now: the clock of this machine is wrong, set it first\n");
 	else
 		c->host->call_print(call, "not now: the server stops\n");
 	return r;

@@ -18,7 +18,7 @@ void keeper_show(struct keeper *k, enum status_phase phase)
 	struct status *st = status_lock(k->p->board);
 
 	st->phase = phase;
-	st->next_attempt = phase == STATUS_STOPPED ? 0 : next;
+	st->next_attempt = next;
 	st->last.n = k->failures;
 	st->has_window = k->has_window;
 	st->window = k->window;
@@ -42,7 +42,7 @@ static bool store_is_ready(struct keeper *k)
 		return true;
 	if (keeper_save(k, &f) < 0) {
 		keeper_failed(k, KEEPER_UNSAVED, &f);
-		if (keeper_is_due(k))
+		if (keeper_may_renew(k))
 			return true; /* a full disk must not be the end of it */
 		keeper_close_store(k);
 		return false;
@@ -58,7 +58,7 @@ static void work(struct keeper *k, bool now)
 	keeper_look_at_start(k);
 	if (!k->too_early)
 		keeper_ask_window(k);
-	if (now || keeper_is_due(k))
+	if (now || keeper_may_renew(k))
 		keeper_renew(k);
 	else if (k->failures > 0)
 		keeper_recovered(k);

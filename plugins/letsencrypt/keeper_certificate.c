@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 void keeper_serve_temporary(struct keeper *k)
 {
@@ -117,6 +118,18 @@ void keeper_close_store(struct keeper *k)
 	k->store = NULL;
 }
 
+/* Who made ssl-dir as root for a daemon that is another user has to be told. */
+static int refused(const struct keeper *k, int r, struct failure *f)
+{
+	if (r != -EACCES)
+		return r;
+	return failure_set(
+	    f, f->kind, r,
+	    "%s: ssl-dir (%s) has to be there and belong to the user that the daemon "
+	    "runs as, uid %u",
+	    f->text, k->settings->ssl_dir, (unsigned)geteuid());
+}
+
 int keeper_open_store(struct keeper *k, struct failure *f)
 {
 	struct status *st;
@@ -124,7 +137,7 @@ int keeper_open_store(struct keeper *k, struct failure *f)
 
 	if ((r = store_open(&k->store, k->settings->ssl_dir, k->settings->directory_url, f)) < 0) {
 		k->store = NULL;
-		return r;
+		return refused(k, r, f);
 	}
 	st = status_lock(k->p->board);
 	snprintf(st->folder, sizeof(st->folder), "%s", store_path(k->store));
@@ -135,7 +148,7 @@ int keeper_open_store(struct keeper *k, struct failure *f)
 	}
 	if ((r = load(k, f)) < 0)
 		keeper_close_store(k);
-	return r;
+	return refused(k, r, f);
 }
 
 int keeper_save(struct keeper *k, struct failure *f)

@@ -34,6 +34,7 @@ struct keeper {
 	struct failure last;
 	int64_t not_until; /* boot time, after a failure */
 	unsigned hasty;    /* certificates in a row that were due at once */
+	int64_t calm;      /* boot time; before it no further one of them is asked for */
 	enum renewal_alarm alarm;
 
 	int64_t offset;                           /* of the wall clock to boot time */
@@ -48,6 +49,8 @@ bool keeper_fits(const struct keeper *k);
 /* When the certificate is to be renewed. */
 time_t keeper_due_at(const struct keeper *k);
 bool keeper_is_due(const struct keeper *k);
+/* It is due, and not too soon after one that was due as soon as it came. */
+bool keeper_may_renew(const struct keeper *k);
 /* The next time that something is tried; 0: not known. */
 time_t keeper_next_attempt(const struct keeper *k);
 /* Whether the clock is wrong, was set, or is behind the certificate; each said once. */

@@ -92,12 +92,14 @@ static void succeeded(struct keeper *k)
 
 	keeper_recovered(k);
 	keeper_ask_window(k);
-	/* A certificate that is to be renewed as soon as it comes must not become a storm. */
+	/* A certificate that is to be renewed as soon as it comes must not become a storm, whatever
+	 * ends other waits. */
 	k->hasty = keeper_is_due(k) ? k->hasty + 1 : 0;
+	k->calm = 0;
 	if (k->hasty > 0)
-		k->not_until = keeper_boot_ms() +
-		               renewal_wait(&policy, &(struct failure){.kind = FAILURE_SERVER},
-		                            k->hasty, keeper_chance());
+		k->calm = keeper_boot_ms() + renewal_wait(&policy,
+		                                          &(struct failure){.kind = FAILURE_SERVER},
+		                                          k->hasty, keeper_chance());
 	st = status_lock(k->p->board);
 	st->last_success = keeper_wall();
 	status_unlock(k->p->board);
@@ -107,6 +109,21 @@ static void succeeded(struct keeper *k)
 	          when_text(until, k->cert->not_after), when_text(next, keeper_next_attempt(k)));
 }
 
+/* A certificate that has expired already must not take the place of one that clients trust. */
+static int judge(const struct keeper *k, struct certificate **c, struct failure *f)
+{
+	const time_t now = keeper_wall();
+	char when[WHEN_SIZE];
+
+	if (!keeper_fits(k) || k->cert->not_after <= now || (*c)->not_after > now)
+		return 0;
+	when_text(when, (*c)->not_after);
+	certificate_free(*c);
+	*c = NULL;
+	return failure_set(f, FAILURE_SERVER, -EINVAL,
+	                   "the certificate that the CA sent has expired already: %s", when);
+}
+
 static int get(struct keeper *k, struct certificate **out, struct failure *f)
 {
 	const struct acme_solver solver = challenges_solver(k->p->challenges);
@@ -114,6 +131,8 @@ static int get(struct keeper *k, struct certificate **out, struct failure *f)
 	bool asked = false;
 	int r = ca_certificate(k->ca, &terms, out, &asked, f);
 
+	if (r == 0)
+		r = judge(k, out, f);
 	if (asked && r != -ECANCELED)
 		metrics_order(k->p->metrics, r == 0);
 	if (r < 0 && f->kind == FAILURE_REFUSED && terms.replaces != NULL)

@@ -59,9 +59,15 @@ bool keeper_is_due(const struct keeper *k)
 	return !keeper_fits(k) || (!is_too_early(k) && keeper_wall() >= keeper_due_at(k));
 }
 
+bool keeper_may_renew(const struct keeper *k)
+{
+	return keeper_is_due(k) && (!keeper_fits(k) || keeper_boot_ms() >= k->calm);
+}
+
 time_t keeper_next_attempt(const struct keeper *k)
 {
-	const int64_t left = k->not_until - keeper_boot_ms();
+	const bool calm = keeper_fits(k) && !k->unsaved && k->calm > k->not_until;
+	const int64_t left = (calm ? k->calm : k->not_until) - keeper_boot_ms();
 	time_t at, now = keeper_wall();
 
 	if (k->clock_wrong || k->too_early)
@@ -70,6 +76,13 @@ time_t keeper_next_attempt(const struct keeper *k)
 	if (k->unsaved)
 		at = now;
 	return left > 0 && now + left / 1000 > at ? now + (time_t)(left / 1000) : at;
+}
+
+/* What a clock that was wrong can have caused; a further try costs the CA nothing, and a clock may
+ * be set again and again. */
+static bool is_free(enum failure_kind kind)
+{
+	return kind != FAILURE_RATE_LIMIT && kind != FAILURE_REFUSED && kind != FAILURE_CHALLENGE;
 }
 
 void keeper_look_at_clock(struct keeper *k)
@@ -85,7 +98,7 @@ void keeper_look_at_clock(struct keeper *k)
 	k->clock_known = true;
 	if (jumped) {
 		k->ask_again = 0;
-		if (k->last.kind != FAILURE_RATE_LIMIT)
+		if (is_free(k->last.kind))
 			k->not_until = 0;
 		if (!wrong)
 			host->log(host, NBS_INFO, "the clock was set: it says %s",

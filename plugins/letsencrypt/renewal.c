@@ -35,13 +35,14 @@ int64_t renewal_ask_again(uint64_t retry_after_s, int64_t check, double random)
 /*
  * What a failure costs decides how soon the next may come.  `factor` of retry-min is the first
  * wait, each further one is twice as long up to `most`.  Let's Encrypt allows five failed
- * validations of a name in an hour, so those begin with five minutes.
+ * validations of a name in an hour, so those begin with five minutes.  What no CA has heard of
+ * costs nothing, and a certificate of a day has to survive an outage of some hours.
  */
 static const struct pace {
 	int64_t factor, least, most;
 } paces[FAILURE_KINDS] = {
     [FAILURE_NONE] = {1, 0, DAY},
-    [FAILURE_NETWORK] = {1, 0, DAY},
+    [FAILURE_NETWORK] = {1, 0, HOUR},
     [FAILURE_SERVER] = {1, 0, DAY},
     [FAILURE_RATE_LIMIT] = {1, HOUR, DAY},
     [FAILURE_REFUSED] = {5, 0, DAY},

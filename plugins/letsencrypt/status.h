@@ -12,9 +12,8 @@
 
 enum status_phase {
 	STATUS_WAITING,
-	STATUS_WORKING,  /* at the CA */
-	STATUS_NO_CLOCK, /* until the clock is set */
-	STATUS_STOPPED
+	STATUS_WORKING, /* at the CA */
+	STATUS_NO_CLOCK /* until the clock is set */
 };
 
 /* Of one failure in a row. */

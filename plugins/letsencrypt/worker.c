@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include "keeper.h"
+#include "renewal.h"
 
 #include <netbird-signal/plugin.h>
 
@@ -179,6 +180,8 @@ int worker_renew(struct worker *w)
 
 	if (is_at_the_ca(w))
 		return -EBUSY;
+	if (renewal_clock_is_wrong(time(NULL)))
+		return -EAGAIN;
 	pthread_mutex_lock(&w->lock);
 	if (w->stopping || !w->started)
 		r = -ESHUTDOWN;

@@ -35,7 +35,8 @@ void worker_close(struct worker *w);
 int worker_start(struct worker *w);
 /* [main] From its next step on; the settings are GIVEN. */
 void worker_configure(struct worker *w, struct settings *settings);
-/* [main] Asks for a new certificate now.  -EBUSY: that is what it does.  -ESHUTDOWN. */
+/* [main] Asks for a new certificate now.  -EBUSY: that is what it does.  -EAGAIN: the clock is
+ * wrong, so it would not.  -ESHUTDOWN. */
 int worker_renew(struct worker *w);
 /* [main] What it does breaks off, nothing new begins.  Comes before errand_cancel(). */
 void worker_cancel(struct worker *w);

@@ -19,15 +19,40 @@ const EAB = { kid: 'kid-of-the-test', key: 'zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIogu
 const DOUBTS = { PEBBLE_WFE_NONCEREJECT: '10', PEBBLE_VA_SLEEPTIME: '2', PEBBLE_AUTHZREUSE: '50' };
 
 // Ports that nobody has now: below those that the kernel gives to whoever connects, and of a range
-// of this process, since those who start at the same time would otherwise find the same ones.
-const RANGE = 50;
+// that is this process's alone as long as it lives, since it listens on the first of it: Pebble takes
+// its time until it listens, and whoever starts meanwhile would find the same ones.
+const RANGE = 100;
+const RANGES = 80;
+let range;
 let next = 0;
+
+function listen(port) {
+	return new Promise((resolve) => {
+		const server = net.createServer().on('error', () => resolve(null));
+		server.listen(port, '127.0.0.1', () => resolve(server));
+	});
+}
+
+async function claim() {
+	for (let i = 0; i < RANGES; i++) {
+		const first = 11000 + (process.pid + i) % RANGES * RANGE;
+		const guard = await listen(first);
+		if (guard) {
+			guard.unref();
+			return first;
+		}
+	}
+	throw new Error('all ranges of ports are taken');
+}
+
 async function freePort() {
-	return until(() => new Promise((resolve) => {
-		const port = 11000 + (process.pid % 160) * RANGE + next++ % RANGE;
-		const server = net.createServer().on('error', () => resolve(0));
-		server.listen(port, '127.0.0.1', () => server.close(() => resolve(port)));
-	}), 'a free port');
+	range ??= claim();
+	const first = await range;
+	return until(async () => {
+		const port = first + 1 + next++ % (RANGE - 1);
+		const server = await listen(port);
+		return server && new Promise((resolve) => server.close(() => resolve(port)));
+	}, 'a free port');
 }
 
 function accepts(port) {

@@ -107,6 +107,7 @@ describe('acme', { concurrency: 3 }, () => {
 
 	certified('an account that the CA binds to one of its own', {
 		ca: { eab: true }, plugin: { 'eab-kid': EAB.kid, 'eab-key': EAB.key },
+		ini: { daemon: { 'log-level': 'debug' } },
 	}, async (d, ca) => {
 		await issued(d, ca);
 		const [account] = ca.front.accounts();

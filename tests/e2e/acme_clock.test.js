@@ -13,8 +13,8 @@ const DAY = 86400;
 const now = () => Math.floor(Date.now() / 1000);
 
 // A scenario whose daemon's clock is `first` seconds off; body(d, ca, set) where set(seconds) changes
-// that while it runs.
-function clocked(name, first, body) {
+// that while it runs.  more: keys of the plugin, and before(ca).
+function clocked(name, first, body, { before, ...plugin } = {}) {
 	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'nbs-clock-'));
 	process.on('exit', () => fs.rmSync(dir, { recursive: true, force: true }));
 	const file = path.join(dir, 'offset');
@@ -31,7 +31,7 @@ function clocked(name, first, body) {
 		env.ASAN_OPTIONS = `${process.env.ASAN_OPTIONS}:verify_asan_link_order=0`;
 	// Without gRPC: C core waits for moments of the wall clock, and the kernel, which has another,
 	// would end such waits at once or never.
-	certified(name, { env, ini: { 'plugin grpc': null, 'plugin websocket': {} } },
+	certified(name, { env, before, plugin, ini: { 'plugin grpc': null, 'plugin websocket': {} } },
 		(d, ca) => body(d, ca, set));
 }
 
@@ -49,6 +49,9 @@ describe('acme_clock', { concurrency: 3 }, () => {
 			await serves(d);
 			assert.match((await cert(d, 'status')).text, /^state: +waiting until the clock is set$/m);
 			assert.match((await cert(d, 'status')).text, /^next attempt: +not known$/m);
+			const renew = await cert(d, 'renew');
+			assert.equal(renew.code, 1);
+			assert.match(renew.text, /not now: the clock of this machine is wrong/);
 			await idle(d);
 			assert.equal(ca.front.requests.length, 0);
 			assert.equal(lines(d, /the clock says/).length, 1);
@@ -105,5 +108,19 @@ describe('acme_clock', { concurrency: 3 }, () => {
 			await until(async () => /it has been overcome/.test((await cert(d, 'status')).text), 'calm');
 			assert.equal((await shown(d)).serial, one.serial);
 			assert.equal(ca.front.orders().length, 1);
+		});
+
+	clocked('it is set again and again: what the CA has refused is not asked for each time', () => 0,
+		async (d, ca, set) => {
+			await d.logged(/ERROR +letsencrypt: no certificate: .*kind=refused failures=1 /);
+			for (const [i, seconds] of [7200, 0, 7200].entries()) {
+				set(seconds);
+				await until(() => lines(d, /the clock was set/).length === i + 1, 'that it is seen');
+				await idle(d, 1500);
+			}
+			assert.equal(ca.front.of('order').length, 1);
+		}, {
+			'retry-min': '1m', 'retry-max': '6h',
+			before: (ca) => ca.front.refuse('order', 403, 'rejectedIdentifier', 'policy forbids it'),
 		});
 });

@@ -271,7 +271,7 @@ describe('acme_storage', { concurrency: 4 }, () => {
 			return { daemon: { user: 'nobody', 'control-socket': '' } };
 		},
 	}, async (d, ca) => {
-		assert.match(await d.logged(PLACE), /Permission denied/);
+		assert.match(await d.logged(PLACE), /Permission denied: ssl-dir \(\/.*\) has to be there and belong to the user that the daemon runs as, uid 65534 kind=/);
 		await serves(d);
 		await idle(d);
 		fs.chownSync(path.join(d.dir, 'ssl'), 65534, 65534);

@@ -2,8 +2,11 @@
 // Renewal: by the lifetime, by the CA's own word, and when it does not come about.
 
 const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
 const { describe } = require('node:test');
-const { until } = require('./harness');
+const { BUILD, until } = require('./harness');
 const { OBTAINED, cert, certified, issued, lines, serves, shown } = require('./acme');
 const { RenewalInfo, idOf } = require('./acme_ari');
 const { register } = require('./peers');
@@ -18,6 +21,20 @@ function informed(name, options, body) {
 	certified(name, { ...options, before: (ca) => {
 		info = new RenewalInfo(ca);
 	} }, (d, ca) => body(d, ca, info));
+}
+
+// What a CA would have issued twenty days ago for the key of a finalization.
+function stale(ca, csr) {
+	const [request, offset] = ['csr.der', 'offset'].map((name) => path.join(ca.dir, name));
+	const bytes = Buffer.alloc(8);
+	bytes.writeBigInt64LE(-20n * 86400n);
+	fs.writeFileSync(offset, bytes);
+	fs.writeFileSync(request, Buffer.from(csr, 'base64url'));
+	return Buffer.concat([execFileSync('openssl', ['x509', '-req', '-inform', 'DER', '-in', request,
+		'-CA', ca.pki.crt, '-CAkey', ca.pki.key, '-days', '10', '-copy_extensions', 'copyall'], {
+		stdio: ['ignore', 'pipe', 'pipe'],
+		env: { PATH: process.env.PATH, LD_PRELOAD: path.join(BUILD, 'tests/e2e/clock.so'),
+			CLOCK_OFFSET: offset } }), ca.pki.ca]);
 }
 
 describe('acme_renewal', { concurrency: 4 }, () => {
@@ -97,14 +114,36 @@ describe('acme_renewal', { concurrency: 4 }, () => {
 		assert.equal(said.length, 2, said.join('\n')); // for each of the two certificates
 	});
 
-	informed('a CA that always wants a new one gets no storm', {}, async (d, ca, info) => {
+	informed('a CA that always wants a new one gets no storm, also with reloads', {}, async (d, ca, info) => {
 		info.urgent.has = () => true;
+		await until(() => lines(d, OBTAINED).length === 3, 'three of them');
+		d.signal('SIGHUP');
+		await d.logged(/daemon: reloaded/);
 		await until(() => ca.front.orders().length >= 4, 'orders');
 		const at = ca.front.orders().map((order) => order.at);
 		const pauses = at.slice(1).map((t, i) => t - at[i]);
 		// retry-min, twice it, four times it, whatever else takes time.
 		for (const [i, least] of [1000, 2000, 4000].entries())
 			assert.ok(pauses[i] >= least, `${pauses}`);
+	});
+
+	certified('a CA that sends what has expired: the old certificate serves on', {
+		plugin: { 'retry-min': '1m', 'retry-max': '1h' },
+	}, async (d, ca) => {
+		const one = await issued(d, ca);
+		ca.front.mend = (request, answer) => {
+			if (request.path.startsWith('/certZ/') && answer.status === 200)
+				answer.body = stale(ca, ca.front.of('finalize').at(-1).payload.csr);
+		};
+		assert.equal((await cert(d, 'renew')).code, 0);
+		await d.logged(/ERROR +letsencrypt: the certificate was not renewed: the certificate that the CA sent has expired already: \S+Z kind=server failures=1 /);
+		assert.equal((await shown(d, { ca: ca.root })).serial, one.serial);
+		await d.metricIs('acme_orders_total', 1, { result: 'error' });
+		await d.metricIs('acme_certificate_expiry_timestamp_seconds', one.ends / 1000);
+		ca.front.mend = () => {};
+		const from = d.lines().length;
+		assert.equal((await cert(d, 'renew')).code, 0);
+		assert.notEqual((await issued(d, ca, { from })).serial, one.serial);
 	});
 
 	certified('not renewed in time: louder and louder, and well in the end', {

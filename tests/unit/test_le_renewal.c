@@ -78,14 +78,14 @@ Test(renewal, waits_grow_and_have_an_end)
 	int64_t last = 0;
 
 	for (unsigned n = 1; n < 12; n++) {
-		int64_t wait = wait_of(FAILURE_NETWORK, n, 0);
+		int64_t wait = wait_of(FAILURE_SERVER, n, 0);
 
 		cr_expect_eq(wait, n < 10 ? MINUTE << (n - 1) : 6 * HOUR, "%u: %lld", n,
 		             (long long)wait);
 		cr_expect_geq(wait, last);
 		last = wait;
 	}
-	cr_expect_eq(wait_of(FAILURE_NETWORK, UINT32_MAX, 0), 6 * HOUR);
+	cr_expect_eq(wait_of(FAILURE_SERVER, UINT32_MAX, 0), 6 * HOUR);
 }
 
 Test(renewal, chance_only_adds)
@@ -116,6 +116,20 @@ Test(renewal, what_costs_nothing_is_tried_often)
 {
 	cr_expect_eq(wait_of(FAILURE_UNREACHABLE, 100, 0), 15 * MINUTE);
 	cr_expect_eq(wait_of(FAILURE_STORAGE, 100, 0), 15 * MINUTE);
+	cr_expect_eq(wait_of(FAILURE_NETWORK, 100, 0), HOUR);
+}
+
+/* Of 24 hours a third is left for it: an outage of six must not outlast it. */
+Test(renewal, a_certificate_of_a_day_survives_an_outage)
+{
+	int64_t at = 0;
+
+	for (unsigned n = 1; at < 6 * HOUR; n++) {
+		const struct failure f = {.kind = FAILURE_NETWORK};
+
+		at += renewal_wait(&usual, &f, n, ALMOST);
+	}
+	cr_expect_lt(at, 8 * HOUR);
 }
 
 Test(renewal, a_rate_limit_waits_an_hour_or_as_it_says)
