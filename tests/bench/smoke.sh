@@ -82,11 +82,11 @@ wrong_servers() {
 	expect 1 'fails without TLS' "${generator[@]}" --peers 1 measure
 	aim yardstick:light
 	expect 1 'fails without WebSocket' "${generator[@]}" --peers 1 measure
-	cp "$dir/cert.pem" "$dir/true.pem"
+	mkdir "$dir/true" && cp "$dir/cert.pem" "$dir/key.pem" "$dir/true/"
 	make_certificate
 	aim yardstick_tls
 	expect 1 'fails with a certificate of others' "${generator[@]}" --peers 1 measure
-	mv "$dir/true.pem" "$dir/cert.pem"
+	mv "$dir"/true/*.pem "$dir/"
 }
 
 # Time is not looked at here.
