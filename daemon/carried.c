@@ -42,8 +42,7 @@ static ssize_t send_some(struct nbs_conn *conn, const void *bytes, size_t len)
 
 static void flow_again(struct io_task *task)
 {
-	struct carried *c =
-	    (struct carried *)(void *)((char *)task - offsetof(struct carried, task));
+	struct carried *c = IO_OF(task, struct carried, task);
 
 	c->posted = false;
 	if (c->conn == NULL) {

@@ -2,6 +2,7 @@
 #include "certs.h"
 
 #include "log.h"
+#include "read_whole.h"
 
 #include <openssl/crypto.h>
 
@@ -45,25 +46,6 @@ void certs_file_free(unsigned char *bytes, size_t len)
 	OPENSSL_clear_free(bytes, len);
 }
 
-/* Up to len bytes, less at the end of the file. */
-static ssize_t read_up_to(int fd, unsigned char *bytes, size_t len)
-{
-	size_t at = 0;
-	ssize_t n;
-
-	while (at < len) {
-		n = read(fd, bytes + at, len - at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		at += (size_t)n;
-	}
-	return (ssize_t)at;
-}
-
 static int check(const char *path, const struct stat *st)
 {
 	if (!S_ISREG(st->st_mode)) {
@@ -93,7 +75,7 @@ static int read_open(int fd, const char *path, unsigned char **bytes, size_t *le
 	*len = (size_t)st.st_size;
 	if ((*bytes = OPENSSL_malloc(*len + 1)) == NULL)
 		return -ENOMEM;
-	if ((n = read_up_to(fd, *bytes, *len)) != (ssize_t)*len) {
+	if ((n = read_whole(fd, *bytes, *len)) != (ssize_t)*len) {
 		certs_file_free(*bytes, *len);
 		log_error("tls", "%s: %s", path,
 		          n < 0 ? strerror((int)-n) : "it became shorter while it was read");

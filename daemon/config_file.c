@@ -3,6 +3,7 @@
  */
 #include "config_file.h"
 #include "config_fault.h"
+#include "read_whole.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,25 +40,6 @@ static int open_regular(const char *file, struct config_faults *faults)
 	return -EINVAL;
 }
 
-/* At most `max` + 1 bytes, to know a longer file. */
-static ssize_t read_all(int fd, char *text, size_t max)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	while (len <= max) {
-		n = read(fd, text + len, max + 1 - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
 int config_file_read(const char *file, size_t max, char **text, size_t *len,
                      struct config_faults *faults)
 {
@@ -69,7 +51,7 @@ int config_file_read(const char *file, size_t max, char **text, size_t *len,
 		return r;
 	if ((r = fd = open_regular(file, faults)) < 0)
 		goto err0;
-	n = read_all(fd, bytes, max);
+	n = read_whole(fd, bytes, max + 1); /* to know a longer one */
 	close(fd);
 	if (n < 0) {
 		r = refuse(faults, file, (int)-n);

@@ -80,8 +80,7 @@ enum conn_refusal {
 };
 
 /* From a member of the record to the record. */
-#define CONN_OF(member_ptr, member) \
-	((struct nbs_conn *)(void *)((char *)(member_ptr)-offsetof(struct nbs_conn, member)))
+#define CONN_OF(member_ptr, member) IO_OF(member_ptr, struct nbs_conn, member)
 
 struct nbs_conn {
 	struct io_source source; /* first: its fd is the connection's, or watches it */

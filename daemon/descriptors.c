@@ -12,17 +12,16 @@
  * libraries open for themselves. */
 #define BASE 96
 #define PER_THREAD 8
-#define PER_CONNECTION_AT_MOST (DESCRIPTORS_PER_CONNECTION + 2 * DESCRIPTORS_PER_PAIR)
 
 unsigned descriptors_fit(unsigned max_connections, unsigned threads, unsigned *total)
 {
 	const rlim_t reserved = BASE + threads * PER_THREAD + CONN_LIMITS_ADMIN_DESCRIPTORS;
-	const rlim_t need = reserved + (rlim_t)max_connections * PER_CONNECTION_AT_MOST;
+	const rlim_t need = reserved + (rlim_t)max_connections * DESCRIPTORS_PER_CONNECTION_AT_MOST;
 	struct rlimit limit;
 
 	*total = 0;
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return max_connections * PER_CONNECTION_AT_MOST;
+		return max_connections * DESCRIPTORS_PER_CONNECTION_AT_MOST;
 	if (limit.rlim_cur < need) {
 		limit.rlim_cur = need < limit.rlim_max ? need : limit.rlim_max;
 		if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {

@@ -9,6 +9,9 @@
 /* What it takes besides for TLS or a tunnel: a socket pair.  A tunnel inside TLS takes two. */
 #define DESCRIPTORS_PER_PAIR 2
 
+/* Of a connection that has both. */
+#define DESCRIPTORS_PER_CONNECTION_AT_MOST (DESCRIPTORS_PER_CONNECTION + 2 * DESCRIPTORS_PER_PAIR)
+
 /*
  * [main] Raises RLIMIT_NOFILE as far as max_connections may need it and the hard limit allows.
  * `threads` are the I/O threads, which need some too, and so do the threads of transports that

@@ -6,6 +6,7 @@
 #include "http_private.h"
 
 #include "config.h"
+#include "descriptors.h"
 #include "log.h"
 
 #include <errno.h>
@@ -19,7 +20,6 @@
 /* libwebsockets keeps two tables of as many entries as descriptors may be open, and walks one when
  * it closes a socket: not as many as a generous limit allows, but as many as there will be. */
 #define DESCRIPTORS_BASE 4096
-#define DESCRIPTORS_PER_CONNECTION_AT_MOST 8
 
 /* --- the loop -------------------------------------------------------------------------------- */
 
@@ -247,8 +247,7 @@ void http_stop_if_empty(struct http *http)
 
 static void stop_all(struct io_task *task)
 {
-	struct http *http =
-	    (struct http *)(void *)((char *)task - offsetof(struct http, stop_task));
+	struct http *http = IO_OF(task, struct http, stop_task);
 
 	http->stopping = true;
 	for (struct http_conn *c = http->first; c != NULL; c = c->next) {

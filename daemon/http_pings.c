@@ -83,7 +83,7 @@ static void work(struct pings *p, uint64_t now)
 
 static void expired(struct io_timer *timer)
 {
-	struct pings *p = (struct pings *)(void *)((char *)timer - offsetof(struct pings, timer));
+	struct pings *p = IO_OF(timer, struct pings, timer);
 	uint64_t due = UINT64_MAX;
 
 	work(p, clock_ms());

@@ -174,8 +174,7 @@ int http_ws_peer_closes(struct nbs_ws *ws, const unsigned char *payload, size_t 
 
 static void woken(struct io_task *task)
 {
-	struct nbs_ws *ws =
-	    (struct nbs_ws *)(void *)((char *)task - offsetof(struct nbs_ws, wake_task));
+	struct nbs_ws *ws = IO_OF(task, struct nbs_ws, wake_task);
 
 	atomic_store(&ws->waking, false);
 	if (ws->gone)

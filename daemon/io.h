@@ -22,6 +22,9 @@ struct io_thread;
 
 enum io_kind { IO_NETWORK, IO_HANDSHAKE };
 
+/* From a source, task or timer to the struct whose member it is. */
+#define IO_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
 struct io_source {
 	int fd;
 	/* [its thread]; may free the source after io_unwatch(). */

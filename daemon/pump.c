@@ -128,7 +128,7 @@ static void close_pair_end(struct pump *p)
 
 static void free_task(struct io_task *task)
 {
-	struct pump *p = (struct pump *)(void *)((char *)task - offsetof(struct pump, task));
+	struct pump *p = IO_OF(task, struct pump, task);
 
 	free(p->held);
 	free(p);

@@ -47,9 +47,7 @@ static void look(struct bench *bench);
 
 static struct tls_session *session_of(struct tls_place *place)
 {
-	return ((struct tls_handshake *)(void *)((char *)place -
-	                                         offsetof(struct tls_handshake, place)))
-	    ->session;
+	return IO_OF(place, struct tls_handshake, place)->session;
 }
 
 static int register_metrics(struct tls *tls, struct metrics *metrics)
@@ -77,7 +75,7 @@ static int register_metrics(struct tls *tls, struct metrics *metrics)
 
 static void bench_task(struct io_task *task)
 {
-	struct bench *bench = (struct bench *)(void *)((char *)task - offsetof(struct bench, task));
+	struct bench *bench = IO_OF(task, struct bench, task);
 
 	atomic_store(&bench->asked, false);
 	look(bench);
@@ -85,7 +83,7 @@ static void bench_task(struct io_task *task)
 
 static void bench_timer(struct io_timer *timer)
 {
-	look((struct bench *)(void *)((char *)timer - offsetof(struct bench, timer)));
+	look(IO_OF(timer, struct bench, timer));
 }
 
 int tls_open(struct tls **out, struct io *io, struct certstore *certs, struct metrics *metrics)
@@ -329,8 +327,7 @@ static void go(struct tls_session *s)
 
 static void go_task(struct io_task *task)
 {
-	struct tls_session *s =
-	    (struct tls_session *)(void *)((char *)task - offsetof(struct tls_session, task));
+	struct tls_session *s = IO_OF(task, struct tls_session, task);
 
 	s->task_posted = false;
 	if (s->conn == NULL)

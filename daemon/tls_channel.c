@@ -82,8 +82,7 @@ static void read_some(struct tls_session *s, size_t from_socket)
 
 static void inside(struct io_task *task)
 {
-	struct tls_session *s =
-	    (struct tls_session *)(void *)((char *)task - offsetof(struct tls_session, task));
+	struct tls_session *s = IO_OF(task, struct tls_session, task);
 
 	s->task_posted = false;
 	if (s->conn == NULL)
