@@ -109,8 +109,8 @@ static int say_no_answer(const char *path, const char *name, int r, unsigned tim
 	case -ENOTDIR:
 	case -ECONNREFUSED:
 		fprintf(stderr,
-		        "netbird-signal: \"%s\" is none of its own commands, and no daemon that "
-		        "may know it is running at %s; \"netbird-signal help\" lists commands and "
+		        "netbird-signal: \"%s\" is no command of this program, and no daemon that "
+		        "may have it is running at %s; \"netbird-signal help\" lists commands and "
 		        "options\n",
 		        name, path);
 		break;
@@ -185,10 +185,11 @@ int control_client_call(const char *path, const char *const *words, unsigned tim
 	int status;
 
 	if (*path == '\0') {
-		fprintf(stderr,
-		        "netbird-signal: \"%s\" is none of its own commands, and no daemon can be "
-		        "asked, as [daemon] control-socket is empty\n",
-		        words[0]);
+		fprintf(
+		    stderr,
+		    "netbird-signal: \"%s\" is no command of this program, and no daemon can be "
+		    "asked, as [daemon] control-socket is empty\n",
+		    words[0]);
 		return FAILED;
 	}
 	if (pack(&request, words) < 0) {

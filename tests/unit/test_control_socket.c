@@ -523,7 +523,7 @@ static void expect_said(const char *words)
 Test(control_socket, client_and_nobody_there)
 {
 	cr_expect_eq(say_hello(), 1);
-	expect_said("netbird-signal: \"say\" is none of its own commands, and no daemon");
+	expect_said("netbird-signal: \"say\" is no command of this program, and no daemon");
 }
 
 Test(control_socket, client_and_a_daemon_that_hangs)
