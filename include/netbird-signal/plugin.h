@@ -86,10 +86,10 @@ struct nbs_msg {
 
 /* What the configuration allows; read with limits(). */
 struct nbs_limits {
-	size_t size;         /* set by the caller before the call */
-	size_t max_message;  /* largest EncryptedMessage, bytes */
-	size_t max_id;       /* longest peer id, bytes */
-	unsigned io_threads; /* how many threads share the network's work */
+	size_t size;            /* set by the caller before the call */
+	size_t max_message;     /* largest EncryptedMessage, bytes */
+	size_t max_id;          /* longest peer id, bytes */
+	unsigned io_threads;    /* how many threads share the network's work */
 	size_t max_connections; /* that may be open at once, as of the start */
 };
 
@@ -216,7 +216,7 @@ enum {
 struct nbs_listener {
 	size_t size;
 	const char *name;      /* as in [listener NAME] */
-	const char *addresses; /* as in the configuration, "*:9090" or "127.0.0.1:9090, [::1]:9090" */
+	const char *addresses; /* as in the configuration: "*:9090", "127.0.0.1:80, [::1]:80" */
 	unsigned classes;      /* exactly one of NBS_PUBLIC, NBS_ADMIN, NBS_CHALLENGE */
 	unsigned flags;        /* NBS_LISTENER_* */
 };
@@ -234,8 +234,7 @@ enum {
  */
 struct nbs_cert {
 	size_t size;
-	const char *name; /* of the plugin's choosing, at most 300 bytes without blanks; providing it
-	                     again replaces it */
+	const char *name;  /* at most 300 bytes without blanks; providing it again replaces it */
 	const void *chain; /* PEM, the server's own certificate first */
 	size_t chain_len;
 	const void *key; /* PEM, not encrypted; the copy that the daemon makes is wiped */
@@ -306,8 +305,8 @@ struct nbs_ws_ops {
 	/* Somebody called ws_wake(); several calls may come as one. */
 	void (*woken)(void *cookie);
 	/* The end, exactly once, and the last call.  `code` is the client's close code, 1005 if it
-	 * sent none, 1006 if the connection broke or did not answer pings (RFC 6455, 7.1.5), 1002 or
-	 * 1007 if it violated the protocol, and our own after ws_close().  `ws` must not be used
+	 * sent none, 1006 if the connection broke or did not answer pings (RFC 6455, 7.1.5), 1002
+	 * or 1007 if it violated the protocol, and our own after ws_close().  `ws` must not be used
 	 * again after the return. */
 	void (*closed)(void *cookie, unsigned code);
 };
@@ -319,7 +318,7 @@ struct nbs_ws_path {
 	size_t size;
 	const char *path;        /* whole, "/signal/ws" */
 	const char *subprotocol; /* a client must offer it; NULL: none is looked at or chosen */
-	unsigned classes;        /* NBS_PUBLIC, NBS_ADMIN or both; elsewhere the path is not found */
+	unsigned classes; /* NBS_PUBLIC, NBS_ADMIN or both; elsewhere the path is not found */
 	/*
 	 * [conn] A client was upgraded.  Sets *ops and *cookie, both KEPT until closed() has
 	 * returned, and may already write and close; here alone ws_query() and ws_header() work.
@@ -336,7 +335,7 @@ struct nbs_ws_path {
  */
 struct nbs_carrier_ops {
 	size_t size;
-	/* Bytes for the other side.  How much was taken; less than len: carried_writable() is owed. */
+	/* Bytes for the other side.  How much was taken; if less, carried_writable() is owed. */
 	size_t (*write)(void *cookie, const void *bytes, size_t len);
 	/* 0: carried_bytes() must not be called until this comes with 1. */
 	void (*flow)(void *cookie, int on);
@@ -397,11 +396,14 @@ struct nbs_host {
 	 */
 	int (*conf_str)(struct nbs_host *, const char *key, const char **val);
 	int (*conf_int)(struct nbs_host *, const char *key, int64_t min, int64_t max, int64_t *val);
-	int (*conf_bool)(struct nbs_host *, const char *key, int *val); /* yes no true false on off 1 0 */
+	/* yes no true false on off 1 0 */
+	int (*conf_bool)(struct nbs_host *, const char *key, int *val);
+	/* "10s", "500ms", "5m", "2h"; a bare number is seconds */
 	int (*conf_duration)(struct nbs_host *, const char *key, int64_t min_ms, int64_t max_ms,
-	                     int64_t *ms); /* "10s", "500ms", "5m", "2h"; a bare number is seconds */
+	                     int64_t *ms);
+	/* "64K", "4M", "1G"; a bare number is bytes */
 	int (*conf_size)(struct nbs_host *, const char *key, int64_t min, int64_t max,
-	                 int64_t *bytes); /* "64K", "4M", "1G"; a bare number is bytes */
+	                 int64_t *bytes);
 
 	/*
 	 * [main], in init() only; desc is copied.  The same name and labels twice is -EEXIST,
@@ -409,7 +411,8 @@ struct nbs_host {
 	 * metric_record: [any], lock-free.  A counter adds `value` (>= 0), a gauge adds it (of
 	 * either sign), a histogram observes it.
 	 */
-	int (*metric_register)(struct nbs_host *, const struct nbs_metric_desc *, struct nbs_metric **);
+	int (*metric_register)(struct nbs_host *, const struct nbs_metric_desc *,
+	                       struct nbs_metric **);
 	void (*metric_record)(struct nbs_metric *, double value);
 	/*
 	 * [any] Visits every series, those of one name together.  `values` is lent: counter and
@@ -417,8 +420,8 @@ struct nbs_host {
 	 * of +Inf, the count of all, and the sum.
 	 */
 	void (*metric_each)(struct nbs_host *,
-	                    void (*visit)(void *arg, const struct nbs_metric_desc *, const double *values,
-	                                  size_t n),
+	                    void (*visit)(void *arg, const struct nbs_metric_desc *,
+	                                  const double *values, size_t n),
 	                    void *arg);
 
 	/*
@@ -535,8 +538,8 @@ struct nbs_host {
 	 * ops comes; `inner` is gone. */
 	void (*carried_end)(struct nbs_conn *inner, int err);
 
-	/* [main], in init() only; the struct is copied.  -EINVAL after a line in the log: an address
-	 * or name that is none; -EEXIST: a plugin has this name already. */
+	/* [main], in init() only; the struct is copied.  -EINVAL after a line in the log: an
+	 * address or name that is none; -EEXIST: a plugin has this name already. */
 	int (*listener_register)(struct nbs_host *, const struct nbs_listener *);
 
 	/*
@@ -609,10 +612,10 @@ struct nbs_plugin_note {
 	char name[16];
 	uint32_t magic, abi;
 };
-#define NBS_PLUGIN_NOTE                                                                            \
-	__attribute__((section(".note.netbird-signal"), used, aligned(4))) static const struct           \
-	    nbs_plugin_note nbs_plugin_note = {sizeof(NBS_NOTE_NAME), 8,         NBS_NOTE_TYPE,          \
-	                                       NBS_NOTE_NAME,         NBS_MAGIC, NBS_ABI}
+#define NBS_PLUGIN_NOTE                                                                     \
+	__attribute__((section(".note.netbird-signal"), used,                               \
+	               aligned(4))) static const struct nbs_plugin_note nbs_plugin_note = { \
+	    sizeof(NBS_NOTE_NAME), 8, NBS_NOTE_TYPE, NBS_NOTE_NAME, NBS_MAGIC, NBS_ABI}
 
 #ifdef __cplusplus
 }

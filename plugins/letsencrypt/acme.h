@@ -73,7 +73,7 @@ struct acme_identifier {
 
 /* A challenge as its solver sees it. */
 struct acme_challenge {
-	const char *type; /* "http-01" */
+	const char *type;                  /* "http-01" */
 	struct acme_identifier identifier; /* of a wildcard: without "*." */
 	const char *token;
 	const char *key_authorization; /* RFC 8555, 8.1 */

@@ -24,7 +24,7 @@ struct acme {
 	bool has_directory;
 	struct acme_directory directory;
 	char *account_url, *account_email; /* NULL: not known */
-	char nonce[WEB_VALUE_MAX]; /* the newest that was not used yet, or "" */
+	char nonce[WEB_VALUE_MAX];         /* the newest that was not used yet, or "" */
 	char thumbprint[JWS_THUMBPRINT];
 };
 

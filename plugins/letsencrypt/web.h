@@ -14,8 +14,8 @@
 /* Longest URL that is asked, longest header value that is kept, each with NUL. */
 #define WEB_URL_MAX 2048
 #define WEB_VALUE_MAX 512
-/* What an answer's body may have, and all its headers.  JSON in memory has up to a hundred times the
- * size of its text. */
+/* What an answer's body may have, and all its headers.  JSON in memory has up to a hundred times
+ * the size of its text. */
 #define WEB_BODY_MAX ((size_t)256 * 1024)
 #define WEB_HEADERS_MAX ((size_t)64 * 1024)
 /* A longer Retry-After is taken as this. */

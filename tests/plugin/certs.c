@@ -169,10 +169,6 @@ static void certs_destroy(void *self)
 }
 
 const struct nbs_plugin nbs_plugin_entry = {
-    NBS_PLUGIN_HEAD,
-    .name = "certs",
-    .version = "1.0",
-    .init = certs_init,
-    .start = certs_start,
-    .destroy = certs_destroy,
+    NBS_PLUGIN_HEAD,    .name = "certs",      .version = "1.0",
+    .init = certs_init, .start = certs_start, .destroy = certs_destroy,
 };

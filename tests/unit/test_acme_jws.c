@@ -21,11 +21,11 @@ static const char payload[] =
 static const char payload64[] = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt"
 				"cGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
 static const char a2_n[] = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-"
-                           "4qPCJrcS2mJPMEzP1Pt0Bm4d4Ql"
+			   "4qPCJrcS2mJPMEzP1Pt0Bm4d4Ql"
 			   "L-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-"
-                           "bSf63kpaSHSXndS5z5rexMdbBYUs"
+			   "bSf63kpaSHSXndS5z5rexMdbBYUs"
 			   "LA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_"
-                           "I5IhlJH7aGhyxXFvUK-DWNmoud"
+			   "I5IhlJH7aGhyxXFvUK-DWNmoud"
 			   "F8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
 static const char a2_d[] =
     "Eq5xpGnNCivDflJsRQBXHx1hdR1k6Ulwe2JZD50LpXyWPEAeP88vLNO97IjlA7_GQ5sLKMgvfTeXZx9SE-"

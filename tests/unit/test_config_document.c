@@ -45,8 +45,8 @@ static const char *default_of(const char *section, const char *key)
 		if (*line == '[')
 			inside = len == strlen(section) && strncmp(line, section, len) == 0;
 		else if (strncmp(line, "#[", 2) == 0)
-			inside = len == strlen(section) + 1 &&
-			         strncmp(line + 1, section, len - 1) == 0;
+			inside =
+			    len == strlen(section) + 1 && strncmp(line + 1, section, len - 1) == 0;
 		if (!inside || *line != '#' || strncmp(line + 1, key, n) != 0 ||
 		    strncmp(line + 1 + n, " =", 2) != 0)
 			continue;

@@ -220,8 +220,9 @@ Test(declared, one_of_another_class_in_its_place_is_warned_of)
 	settle("[listener a]\naddress = *:3\n[listener b]\naddress = *:4\n");
 	cr_expect_eq(at(0)->n_addresses, 0);
 	cr_expect_eq(at(1)->n_addresses, 0);
-	expect_said("netbird-signal: warning: plugin p: [listener a] of the configuration takes the "
-	            "place of its own, is of another class, and does not serve the same\n");
+	expect_said(
+	    "netbird-signal: warning: plugin p: [listener a] of the configuration takes the "
+	    "place of its own, is of another class, and does not serve the same\n");
 }
 
 /* Another address of the same port as well: one could not tell which listener is whose. */
